@@ -1,0 +1,84 @@
+# Everything a developer does here, each in one command. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# Where `make run` listens.
+PORT ?= 8000
+
+# cargo-deny and cargo-machete, at these versions: those on the PATH are used if they fit, else they are built once.
+CARGO_DENY := cargo-deny@0.20.2
+CARGO_MACHETE := cargo-machete@0.9.2
+
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: runtime ## build and serve with the shipped model on http://127.0.0.1:8000 (PORT=…)
+	cargo build --release --locked
+	@echo
+	@echo "  http://127.0.0.1:$(PORT)/docs to try it, http://127.0.0.1:$(PORT)/health for its state; Ctrl-C stops it"
+	@echo
+	@export ENVIRONMENT=$${ENVIRONMENT:-development} PORT=$(PORT) \
+	    FRAUD_HTTP__HOST=$${FRAUD_HTTP__HOST:-127.0.0.1} \
+	    FRAUD_SHUTDOWN__DRAIN_DELAY=$${FRAUD_SHUTDOWN__DRAIN_DELAY:-0s}; \
+	exec target/release/fraud-detection serve
+
+.PHONY: runtime
+runtime: ## fetch ONNX Runtime's library, pinned and hash-checked (done by the others as needed)
+	@library=$$(deploy/fetch-onnxruntime.sh) && ln -sfn "$${library#"$(CURDIR)/.runtime/"}" .runtime/libonnxruntime.so
+
+.PHONY: test
+test: runtime ## run every test
+	cargo test --workspace --locked
+
+.PHONY: lint
+lint: format-check clippy doc deny machete ## formatting, clippy, documentation, licences and advisories, unused dependencies
+
+.PHONY: format-check
+format-check:
+	cargo fmt --all --check
+
+.PHONY: clippy
+clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: doc
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Licences, duplicates and sources need no network. Known vulnerabilities need RustSec's database: without it that check
+# is left out, loudly, unless CI_ADVISORIES=required.
+.PHONY: deny
+deny: tools
+	cargo-deny --locked check bans licenses sources
+	@if cargo-deny --locked fetch db; then \
+	    cargo-deny --locked check advisories; \
+	elif [ "$${CI_ADVISORIES:-}" = required ]; then \
+	    echo "error: RustSec's advisory database cannot be fetched, and CI_ADVISORIES=required" >&2; exit 1; \
+	else \
+	    echo "WARNING: advisories NOT checked: RustSec's database cannot be fetched (CI_ADVISORIES=required makes this an error)" >&2; \
+	fi
+
+.PHONY: machete
+machete: tools
+	cargo-machete
+
+.PHONY: tools
+tools:
+	@for tool in $(CARGO_DENY) $(CARGO_MACHETE); do \
+	    name=$${tool%@*} version=$${tool#*@}; \
+	    case " $$("$$name" --version 2>/dev/null || true) " in \
+	        *" $$version "*) ;; \
+	        *) cargo install --locked --root .tools --version "=$$version" "$$name" ;; \
+	    esac; \
+	done
+
+.PHONY: clean
+clean: ## remove everything that was built, fetched or generated
+	rm -rf target .runtime .tools .venv .data
