@@ -1,1 +1,3 @@
-//! (in work)
+//! The HTTP edge.
+
+pub mod wire;

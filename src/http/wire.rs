@@ -1,0 +1,8 @@
+//! What travels over the wire: bodies in, answers out.
+//!
+//! Nothing here knows of axum, of a socket or of a status: requests are parsed from bytes, answers are plain values
+//! that serialize, so that offline work and tests read exactly what the service reads.
+
+pub mod request;
+
+pub use request::{BatchItemFault, FieldFault, WireFault, parse_batch, parse_transaction};
