@@ -2,6 +2,7 @@
 //!
 //! Sums are in ten-thousandths and exact; instants are event time, never the clock.
 
+use crate::domain::amount::UNITS_PER_ONE;
 use crate::domain::{Place, Timestamp};
 
 /// The user windows' lengths in milliseconds, shortest first: 10 min, 1 h, 24 h, 7 d, 30 d.
@@ -28,6 +29,43 @@ pub struct WindowSummary {
     pub sum: i128,
     /// The sum of the squared amounts, in ten-thousandths squared.
     pub sum_of_squares: i128,
+}
+
+impl WindowSummary {
+    /// Counts one more transaction of this amount in ten-thousandths. A million of the largest amount are summed
+    /// exactly; beyond that the sums stand still instead of wrapping.
+    pub fn add(&mut self, units: i64) {
+        let units = i128::from(units);
+        self.count = self.count.saturating_add(1);
+        self.sum = self.sum.saturating_add(units);
+        self.sum_of_squares = self.sum_of_squares.saturating_add(units * units);
+    }
+
+    /// The sum of the amounts, in the currency's own unit.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.sum as f64 / UNITS_PER_ONE as f64
+    }
+
+    /// The mean amount, in the currency's own unit; `None` for an empty window.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.total() / f64::from(self.count))
+    }
+
+    /// The population standard deviation of the amounts, in the currency's own unit; `None` for less than two
+    /// transactions. Zero exactly when all amounts are equal: the variance is taken as the integer
+    /// `n * sum_of_squares - sum^2`, which no rounding makes negative or nearly zero.
+    #[must_use]
+    pub fn deviation(&self) -> Option<f64> {
+        if self.count < 2 {
+            return None;
+        }
+        let count = i128::from(self.count);
+        // Both products fit for 1,000 transactions of the largest amount; `None` is for summaries beyond that.
+        let spread = count.checked_mul(self.sum_of_squares)?.checked_sub(self.sum.checked_mul(self.sum)?)?;
+        Some((spread as f64).sqrt() / f64::from(self.count) / UNITS_PER_ONE as f64)
+    }
 }
 
 /// Where the user last was before the transaction, and when.
@@ -107,5 +145,39 @@ impl History {
     #[must_use]
     pub fn user(&self) -> Option<&UserHistory> {
         self.user.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(units: &[i64]) -> WindowSummary {
+        let mut summary = WindowSummary::default();
+        units.iter().for_each(|&units| summary.add(units));
+        summary
+    }
+
+    #[test]
+    fn means_and_deviations_are_exact_where_floats_would_not_be() {
+        const LARGEST: i64 = 10_000_000_000_000_000;
+        for (units, mean, deviation) in [
+            (vec![], None, None),
+            (vec![50_000], Some(5.0), None),
+            (vec![0, 0], Some(0.0), Some(0.0)),
+            (vec![20_000, 40_000, 40_000, 40_000, 50_000, 50_000, 70_000, 90_000], Some(5.0), Some(2.0)),
+            (vec![LARGEST; 1000], Some(1e12), Some(0.0)),
+            // One ten-thousandth apart at the upper end: the squares differ in their 33rd digit.
+            (vec![LARGEST, LARGEST - 2], Some(1e12), Some(1e-4)),
+        ] {
+            let summary = summary(&units);
+            assert_eq!((summary.mean(), summary.deviation()), (mean, deviation), "{units:?}");
+        }
+    }
+
+    #[test]
+    fn a_summary_too_large_for_its_sums_has_no_deviation_and_does_not_panic() {
+        let huge = WindowSummary { count: u32::MAX, sum: i128::MAX, sum_of_squares: i128::MAX };
+        assert_eq!(huge.deviation(), None);
     }
 }
