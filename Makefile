@@ -24,7 +24,9 @@ run: runtime ## build and serve with the shipped model on http://127.0.0.1:8000 
 	@echo
 	@echo "  http://127.0.0.1:$(PORT)/docs to try it, http://127.0.0.1:$(PORT)/health for its state; Ctrl-C stops it"
 	@echo
-	@export ENVIRONMENT=$${ENVIRONMENT:-development} PORT=$(PORT); \
+	@export ENVIRONMENT=$${ENVIRONMENT:-development} PORT=$(PORT) \
+	    FRAUD_HTTP__HOST=$${FRAUD_HTTP__HOST:-127.0.0.1} \
+	    FRAUD_SHUTDOWN__DRAIN_DELAY=$${FRAUD_SHUTDOWN__DRAIN_DELAY:-0s}; \
 	exec target/release/fraud-detection serve
 
 .PHONY: runtime

@@ -73,6 +73,9 @@ const TOP_LEVEL: [&str; 21] = [
     "target",
 ];
 
+/// The line that opens a source file's tests.
+const TESTS_BEGIN: &str = "#[cfg(test)]";
+
 const RULES: &[Rule] = &[
     Rule {
         says: "dependencies between modules point one way",
@@ -147,8 +150,9 @@ const RULES: &[Rule] = &[
         check: tests_run_and_wait_for_conditions,
         broken_by: &[
             &[("tests/service/main.rs", "//! .\n#[test]\n#[ignore]\nfn t() {}")],
-            &[("src/lib.rs", "//! .\n#[test]\n#[ignore = \"slow\"]\nfn t() {}")],
+            &[("src/lib.rs", "//! .\n#[cfg(test)]\nmod tests {\n#[test]\n#[ignore = \"slow\"]\nfn t() {}")],
             &[("tests/service/main.rs", "//! .\nfn t() { std::thread::sleep(SECOND) }")],
+            &[("src/lib.rs", "//! .\n#[cfg(test)]\nmod tests {\nuse std::thread::sleep;\n}")],
         ],
     },
     Rule {
@@ -303,7 +307,7 @@ fn files_open_with_their_purpose(repository: &Repository) -> Vec<String> {
 fn files_are_short(repository: &Repository) -> Vec<String> {
     const MOST: usize = 500;
     complaints(repository.sources(), |file| {
-        let lines = file.text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        let lines = file.text.lines().take_while(|line| *line != TESTS_BEGIN).count();
         (lines > MOST).then(|| (lines, format!("{lines} lines without tests, more than {MOST}")))
     })
 }
@@ -329,7 +333,8 @@ fn nothing_is_left_for_later(repository: &Repository) -> Vec<String> {
 
 fn tests_run_and_wait_for_conditions(repository: &Repository) -> Vec<String> {
     complaints(repository.rust().filter(|file| !file.is_this()), |file| {
-        file.numbered().filter_map(|(line, text)| {
+        let before_tests = |(_, text): &(usize, &str)| file.path.starts_with("src/") && *text != TESTS_BEGIN;
+        file.numbered().skip_while(before_tests).filter_map(|(line, text)| {
             let word = ["#[ignore", "thread::sleep"].iter().find(|word| text.contains(**word))?;
             Some((line, format!("`{word}`: a test runs always, and waits for a condition")))
         })

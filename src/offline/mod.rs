@@ -1,1 +1,4 @@
-//! (in work)
+//! The command line's own work, beside the service: it may use everything and nothing uses it.
+
+pub mod progress;
+pub mod ranking;
