@@ -18,3 +18,6 @@ pub use place::Place;
 pub use red_flag::RedFlag;
 pub use timestamp::{Timestamp, TimestampForm};
 pub use transaction::{Draft, Fault, Transaction, TransactionId, WrittenTimestamp};
+
+#[cfg(test)]
+pub mod testing;

@@ -69,3 +69,180 @@ fn window_value(statistic: Statistic, amount: f64, window: &WindowSummary) -> Op
 fn seconds_between(earlier_ms: i64, later_ms: i64) -> f64 {
     (later_ms - earlier_ms) as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::testing::{crowded, history_before, plain, transaction};
+    use crate::domain::{LastPlace, Place, Timestamp};
+    use crate::features::all_names;
+
+    const CATEGORIES: [&str; 2] = ["category 2", "category 0"];
+
+    fn schema(zone: TimeZone) -> FeatureSchema {
+        let names: Vec<_> = all_names().collect();
+        FeatureSchema::new(&names, CATEGORIES.map(String::from).to_vec(), zone).unwrap()
+    }
+
+    fn row(schema: &FeatureSchema, transaction: &Transaction, history: &History) -> Vec<f32> {
+        let mut row = Vec::new();
+        schema.extract(transaction, history, &mut row);
+        row
+    }
+
+    /// One feature in plain float64 from the transactions before, newest first, by what its name says.
+    fn by_definition(name: &str, scored: &Transaction, before: &[&Transaction]) -> f64 {
+        let at = scored.timestamp.millis();
+        let amount = scored.amount.to_f64();
+        let seconds = |earlier: &Transaction| (at - earlier.timestamp.millis()) as f64 / 1000.0;
+        let last_with_place = before.iter().find(|t| t.place().is_some());
+        let distance = || Some(last_with_place?.place()?.distance_km(scored.place()?));
+        let window = |statistic: &str, days: f64, category: bool| {
+            let inside = |t: &&&Transaction| {
+                seconds(t) < days * 86_400.0 && (!category || t.merchant_category == scored.merchant_category)
+            };
+            let amounts: Vec<f64> = before.iter().filter(inside).map(|t| t.amount.to_f64()).collect();
+            let (count, sum) = (amounts.len() as f64, amounts.iter().sum::<f64>());
+            let mean = sum / count;
+            let deviation = (amounts.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+            match statistic {
+                _ if category && scored.merchant_category.is_none() => f64::NAN,
+                "count" => count,
+                "sum" => sum,
+                "mean" => mean,
+                "ratio" if mean > 0.0 => amount / mean,
+                "zscore" if count >= 2.0 && amounts.iter().any(|&x| x != amounts[0]) => (amount - mean) / deviation,
+                _ => f64::NAN,
+            }
+        };
+        let hour = at / 3_600_000 % 24;
+        let day_of_week = (at / 86_400_000 + 3) % 7;
+        match name.split('_').collect::<Vec<_>>()[..] {
+            ["amount"] => amount,
+            ["log", "amount"] => (1.0 + amount).ln(),
+            ["hour"] => hour as f64,
+            ["day", "of", "week"] => day_of_week as f64,
+            ["night"] => f64::from([22, 23, 0, 1, 2, 3, 4, 5].contains(&hour)),
+            ["weekend"] => f64::from([5, 6].contains(&day_of_week)),
+            ["category"] => match scored.merchant_category.as_deref() {
+                None => f64::NAN,
+                Some("category 2") => 0.0,
+                Some("category 0") => 1.0,
+                Some(_) => 2.0,
+            },
+            ["user", "seconds", "since", "last"] => before.first().map_or(f64::NAN, |last| seconds(last)),
+            ["user", "first", "time", "at", "merchant"] => {
+                f64::from(before.iter().all(|t| t.merchant != scored.merchant))
+            }
+            ["user", "distance", "km"] => distance().unwrap_or(f64::NAN),
+            ["user", "speed", "kmh"] => last_with_place
+                .zip(distance())
+                .map_or(f64::NAN, |(last, distance)| distance / seconds(last).max(1.0) * 3600.0),
+            ["user", "category", statistic, "30d"] => window(statistic, 30.0, true),
+            ["user", statistic, "10m"] => window(statistic, 1.0 / 144.0, false),
+            ["user", statistic, "1h"] => window(statistic, 1.0 / 24.0, false),
+            ["user", statistic, "24h"] => window(statistic, 1.0, false),
+            ["user", statistic, "7d"] => window(statistic, 7.0, false),
+            ["user", statistic, "30d"] => window(statistic, 30.0, false),
+            _ => panic!("no definition of {name}"),
+        }
+    }
+
+    proptest! {
+        /// Every value is what its name says, within float32.
+        #[test]
+        fn agrees_with_the_definitions(
+            mut stream in prop::collection::vec(crowded(60, 80, 9 * 60_000), 0..40),
+            scored in crowded(1000, 80, 9 * 60_000),
+            month in 0..2_i64,
+        ) {
+            let at = Timestamp::from_millis(scored.timestamp.millis() + month * 20 * 86_400_000).unwrap();
+            let scored = Transaction { timestamp: at, ..scored };
+            stream.sort_by_key(|t| std::cmp::Reverse(t.timestamp));
+            let before: Vec<_> = stream.iter().filter(|t| t.timestamp <= at && t.id != scored.id).collect();
+            let schema = schema(TimeZone::UTC);
+            let row = row(&schema, &scored, &History::of_user(history_before(&before, &scored, Transaction::place)));
+            for (name, value) in schema.names().zip(row) {
+                let (value, expected) = (f64::from(value), by_definition(name, &scored, &before));
+                prop_assert!(
+                    (value - expected).abs() <= expected.abs() * 1e-5 || (value.is_nan() && expected.is_nan()),
+                    "{name}: {value} is not {expected}"
+                );
+            }
+        }
+
+        /// Any valid transaction, with any history or none, gives a row of the schema's length without infinities;
+        /// what belongs to the user is NaN exactly when the history was not read.
+        #[test]
+        fn any_valid_transaction_gives_a_finite_row(
+            scored in transaction(),
+            stream in prop::collection::vec(transaction(), 0..5),
+            later in 0..1000_i64,
+        ) {
+            let schema = schema(TimeZone::get("America/New_York").unwrap());
+            let at = Timestamp::from_millis(scored.timestamp.millis().max(later) - later).unwrap();
+            let stream: Vec<_> = stream.into_iter().map(|t| Transaction { timestamp: at, ..t }).collect();
+            let before: Vec<_> = stream.iter().collect();
+            let known = History::of_user(history_before(&before, &scored, Transaction::place));
+            for history in [History::NO_USER, History::UNAVAILABLE, known] {
+                let row = row(&schema, &scored, &history);
+                prop_assert_eq!(row.len(), schema.len());
+                for (name, value) in schema.names().zip(row) {
+                    prop_assert!(!value.is_infinite(), "{name}: {value}");
+                    if name.starts_with("user_") && history.user().is_none() {
+                        prop_assert!(value.is_nan(), "{name}: {value}");
+                    }
+                    if ["user_count_30d", "user_first_time_at_merchant"].contains(&name) {
+                        prop_assert_eq!(value.is_nan(), history.user().is_none());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_clock_on_the_wall_is_that_of_the_zone() {
+        let value = |zone: &str, at: &str, name: &str| {
+            let schema = FeatureSchema::new(&[name], vec![], TimeZone::get(zone).unwrap()).unwrap();
+            let at: jiff::Timestamp = at.parse().unwrap();
+            row(&schema, &plain(0, at.as_millisecond()), &History::NO_USER)[0]
+        };
+        for (zone, at, hour, day_of_week, night, weekend) in [
+            ("UTC", "2026-04-24T21:59:59Z", 21.0, 4.0, 0.0, 0.0),
+            ("UTC", "2026-04-24T22:00:00Z", 22.0, 4.0, 1.0, 0.0),
+            ("UTC", "2026-04-25T05:59:59Z", 5.0, 5.0, 1.0, 1.0),
+            ("UTC", "2026-04-25T06:00:00Z", 6.0, 5.0, 0.0, 1.0),
+            ("Europe/Berlin", "2026-04-24T22:00:00Z", 0.0, 5.0, 1.0, 1.0),
+            ("Europe/Berlin", "2026-01-25T22:59:59Z", 23.0, 6.0, 1.0, 1.0),
+            ("America/New_York", "2026-04-27T03:00:00Z", 23.0, 6.0, 1.0, 1.0),
+        ] {
+            let row = ["hour", "day_of_week", "night", "weekend"].map(|name| value(zone, at, name));
+            assert_eq!(row, [hour, day_of_week, night, weekend], "{at} in {zone}");
+        }
+    }
+
+    #[test]
+    fn the_largest_amounts_after_the_smallest_stay_finite() {
+        let mut user = UserHistory::default();
+        user.windows.iter_mut().for_each(|window| {
+            window.add(1);
+            (1..1000).for_each(|_| window.add(0));
+        });
+        let at = Timestamp::from_millis(0).unwrap();
+        user.last_place = Place::new(-90.0, 0.0).map(|place| LastPlace { place, at });
+        let scored = Transaction {
+            amount: crate::domain::Amount::from_units(10_000_000_000_000_000).unwrap(),
+            location: "90,180".into(),
+            ..plain(0, 0)
+        };
+        let schema = schema(TimeZone::UTC);
+        let row = row(&schema, &scored, &History::of_user(user));
+        let value = |name| row[schema.position(name).unwrap()];
+        assert!(value("user_ratio_30d") > 1e18 && value("user_ratio_30d").is_finite());
+        assert!(value("user_zscore_30d") > 1e16 && value("user_zscore_30d").is_finite());
+        assert!(value("user_speed_kmh") > 7e7 && value("user_speed_kmh").is_finite());
+    }
+}

@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::history::testing::transaction;
+    use crate::domain::testing::transaction;
 
     proptest! {
         /// What was packed comes out again: numbers exactly, places within their cell.

@@ -37,7 +37,6 @@ impl MemoryStore {
     }
 
     /// What was known of the visit's user before it; then, when `record`, the visit is recorded.
-    #[must_use]
     pub fn visit(&self, visit: &Visit, record: bool) -> UserHistory {
         // Keys are evenly spread. The tables inside a shard use the first half of the key, so this takes the other.
         let [.., a, b] = visit.user.0;
@@ -220,5 +219,124 @@ fn block_bytes(capacity: usize) -> usize {
     match capacity * Event::BYTES {
         0 => 0,
         bytes => (bytes + BLOCK_HEADER).next_multiple_of(BLOCK_ROUNDING),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Transaction;
+    use crate::domain::testing::{crowded, plain};
+    use crate::history::testing::{history_before, kept};
+
+    /// Spread like a real key: the store relies on it.
+    fn user(n: u8) -> UserKey {
+        crate::history::KeyHasher::new(b"test").user_key(&n.to_string())
+    }
+
+    fn visit(user_number: u8, transaction: &Transaction) -> Visit {
+        Visit::new(user(user_number), transaction)
+    }
+
+    /// Whether anything is remembered of a user, without a trace of the question.
+    fn is_known(store: &MemoryStore, user_number: u8) -> bool {
+        store.visit(&visit(user_number, &plain(9999, (1 << 42) - 1)), false).last_at.is_some()
+    }
+
+    proptest! {
+        /// Users do not see each other, only recorded visits are seen, and every answer is the oracle's.
+        #[test]
+        fn answers_as_the_oracle_does(
+            stream in prop::collection::vec((0..3_u8, crowded(40, 60 * 4, 6 * 3_600_000), any::<bool>()), 0..80),
+        ) {
+            let store = MemoryStore::new(usize::MAX);
+            let mut recorded: HashMap<u8, Vec<Transaction>> = HashMap::new();
+            for (user, transaction, record) in stream {
+                let own = recorded.entry(user).or_default();
+                prop_assert_eq!(
+                    store.visit(&visit(user, &transaction), record),
+                    history_before(&kept(own), &transaction)
+                );
+                if record {
+                    own.push(transaction);
+                }
+            }
+            let stats = store.stats();
+            recorded.retain(|_, own| !own.is_empty());
+            prop_assert_eq!(stats.users, recorded.len() as u64);
+            prop_assert_eq!(stats.events, recorded.values().map(|own| kept(own).len() as u64).sum::<u64>());
+            prop_assert_eq!(stats.evicted_users, 0);
+        }
+
+        /// The bound holds after every visit, and those who remain are those who came last.
+        #[test]
+        fn evicts_whole_users_the_least_recently_used_first(
+            limit in 0..10_000_usize,
+            stream in prop::collection::vec((0..40_u8, 0..500_u32, any::<bool>()), 0..150),
+        ) {
+            let store = MemoryStore::new(limit);
+            let empty = store.stats().bytes;
+            let mut by_use: Vec<u8> = Vec::new();
+            for (user, id, record) in stream {
+                store.visit(&visit(user, &plain(id, 1_700_000_000_000)), record);
+                if record {
+                    by_use.retain(|&other| other != user);
+                    by_use.push(user);
+                }
+                let stats = store.stats();
+                prop_assert!(stats.bytes <= (limit as u64).max(empty) || stats.users == 0);
+                let first_known = by_use.len() - stats.users as usize;
+                for (position, &user) in by_use.iter().enumerate() {
+                    prop_assert_eq!(is_known(&store, user), position >= first_known);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_observed_in_order() {
+        let store = MemoryStore::new(usize::MAX);
+        let visits = [0, 1, 2].map(|n| visit(0, &plain(n, 1_700_000_000_000 + i64::from(n))));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let counts = |record| {
+            let histories = runtime.block_on(store.observe(&visits, record)).unwrap();
+            histories.iter().map(|history| history.windows[0].count).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(false), [0, 0, 0]);
+        assert_eq!(counts(true), [0, 1, 2]);
+        assert_eq!(counts(true), [0, 1, 2], "a retry does not see itself and is not recorded again");
+        assert_eq!(store.stats().events, 3);
+    }
+
+    #[test]
+    fn counts_what_a_user_drops() {
+        let store = MemoryStore::new(usize::MAX);
+        for n in 0..1500 {
+            store.visit(&visit(0, &plain(n, 1_700_000_000_000)), true);
+        }
+        let stats = store.stats();
+        assert_eq!((stats.users, stats.events, stats.dropped_events), (1, 1000, 500));
+    }
+
+    /// The budget: 2 KiB a user at 70 events in 30 days, overhead included.
+    #[test]
+    fn a_user_with_70_events_takes_at_most_2_kib() {
+        const USERS: u64 = 2_000;
+        let store = MemoryStore::new(usize::MAX);
+        let keys = crate::history::KeyHasher::new(b"test");
+        let users: Vec<UserKey> = (0..USERS).map(|n| keys.user_key(&n.to_string())).collect();
+        for event in 0..70 {
+            let event = Event::of(&plain(event, 1_700_000_000_000 + i64::from(event) * 37_000_000));
+            for &user in &users {
+                store.visit(&Visit { user, event }, true);
+            }
+        }
+        let stats = store.stats();
+        assert_eq!((stats.users, stats.events), (USERS, USERS * 70));
+        assert!(stats.bytes <= USERS * 2048, "{} bytes a user", stats.bytes / USERS);
     }
 }

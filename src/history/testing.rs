@@ -1,40 +1,30 @@
-//! Strategies that make valid transactions, for the property tests of this module and of `features`.
+//! The brute-force oracle of what is kept of a user and what it says, for the property tests of this module.
 
-use proptest::prelude::*;
+use std::collections::HashMap;
 
-use crate::domain::{Amount, Place, Timestamp, Transaction, TransactionId};
+use crate::domain::{Transaction, TransactionId, UserHistory, testing};
+use crate::history::Event;
 
-/// Any valid transaction, far from and close to every limit of the contract.
-pub fn transaction() -> impl Strategy<Value = Transaction> {
-    let amount = prop_oneof![0..=10_000_000_000_000_000_i64, 0..5_000_000_i64, Just(0), Just(10_000_000_000_000_000)];
-    let text = |max: usize| prop::collection::vec(any::<char>().prop_filter("control", |c| !c.is_control()), 1..=max);
-    let boxed = move |max| text(max).prop_map(|chars| chars.into_iter().collect::<Box<str>>());
-    let location = prop_oneof![
-        boxed(20),
-        (-90.0..=90.0, -180.0..=180.0).prop_map(|(latitude, longitude)| format!("{latitude},{longitude}").into()),
-    ];
-    let place = (-90.0..=90.0, -180.0..=180.0).prop_map(|(latitude, longitude)| Place::new(latitude, longitude));
-    let place = prop_oneof![Just(None), place, Just(Place::new(90.0, 180.0)), Just(Place::new(-90.0, -180.0))];
-    (
-        "[!-~]{1,128}",
-        amount,
-        boxed(30),
-        location,
-        0..1_i64 << 42,
-        (prop::option::of(boxed(12)), prop::option::of(boxed(12)), prop::option::of(boxed(6))),
-        prop::option::of("[A-Z]{3}"),
-        place,
-    )
-        .prop_map(|(id, units, merchant, location, millis, texts, currency, coordinates)| Transaction {
-            id: TransactionId::parse(&id).unwrap(),
-            amount: Amount::from_units(units).unwrap(),
-            merchant,
-            location,
-            timestamp: Timestamp::from_millis(millis).unwrap(),
-            user_id: texts.0,
-            merchant_category: texts.1,
-            channel: texts.2,
-            currency: currency.and_then(|code| code.into_bytes().try_into().ok()),
-            coordinates,
-        })
+/// What is kept of the transactions recorded of one user, by the definition: of several with one id the latest (then
+/// the dearest), not 37 days or more behind the newest, and of these the newest 1,000, ties broken by the id's hash.
+pub fn kept(recorded: &[Transaction]) -> Vec<&Transaction> {
+    let rank = |t: &Transaction| (t.timestamp, Event::of(t).id(), t.amount, Event::of(t));
+    let mut by_id: HashMap<&TransactionId, &Transaction> = HashMap::new();
+    for transaction in recorded {
+        let held = by_id.entry(&transaction.id).or_insert(transaction);
+        if rank(held) < rank(transaction) {
+            *held = transaction;
+        }
+    }
+    let mut kept: Vec<&Transaction> = by_id.into_values().collect();
+    kept.sort_by_cached_key(|t| std::cmp::Reverse(rank(t)));
+    let newest = recorded.iter().map(|t| t.timestamp.millis()).max().unwrap_or(0);
+    kept.retain(|t| t.timestamp.millis() > newest - 37 * 86_400_000);
+    kept.truncate(1000);
+    kept
+}
+
+/// What `kept` transactions, newest first, say before another. Places are those of history's cells.
+pub fn history_before(kept: &[&Transaction], before: &Transaction) -> UserHistory {
+    testing::history_before(kept, before, |t| Event::of(t).place())
 }

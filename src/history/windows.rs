@@ -78,3 +78,117 @@ pub fn record(events: &mut Vec<Event>, event: Event) -> u64 {
     }
     1
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::testing::{crowded, plain};
+    use crate::domain::{Timestamp, Transaction};
+    use crate::history::testing::{history_before, kept};
+
+    const MINUTE_MS: i64 = 60_000;
+    const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+    fn record_all<'a>(transactions: impl IntoIterator<Item = &'a Transaction>) -> (Vec<Event>, u64) {
+        let mut events = Vec::new();
+        let dropped = transactions.into_iter().map(|t| record(&mut events, Event::of(t))).sum();
+        (events, dropped)
+    }
+
+    /// Records one after another and compares every step with the oracle.
+    fn agrees_with_the_oracle(transactions: &[Transaction]) -> Result<(), TestCaseError> {
+        let mut events = Vec::new();
+        for (seen, transaction) in transactions.iter().enumerate() {
+            let kept = kept(&transactions[..seen]);
+            let oldest_first: Vec<Event> = kept.iter().rev().map(|t| Event::of(t)).collect();
+            prop_assert_eq!(&events, &oldest_first);
+            prop_assert_eq!(summarise(&events, &Event::of(transaction)), history_before(&kept, transaction));
+            record(&mut events, Event::of(transaction));
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn minutes_apart(stream in prop::collection::vec(crowded(60, 40, MINUTE_MS / 2), 0..60)) {
+            agrees_with_the_oracle(&stream)?;
+        }
+
+        #[test]
+        fn hours_apart_over_months(stream in prop::collection::vec(crowded(60, 90 * 24 / 6, 6 * HOUR_MS), 0..60)) {
+            agrees_with_the_oracle(&stream)?;
+        }
+
+        /// Windows are open at their old end and closed at the new one, to the millisecond.
+        #[test]
+        fn at_the_edges_of_windows(
+            edge in prop::sample::select(USER_WINDOWS_MS.to_vec()),
+            mut stream in prop::collection::vec(crowded(20, 4, 1), 1..20),
+            late in crowded(1000, 6, 1),
+        ) {
+            let at = Timestamp::from_millis(late.timestamp.millis() + edge).unwrap();
+            stream.push(Transaction { timestamp: at, ..late });
+            agrees_with_the_oracle(&stream)?;
+        }
+
+        /// What is kept depends on what was recorded, not on when it arrived.
+        #[test]
+        fn the_kept_set_forgets_the_order_of_arrival(
+            (stream, shuffled) in prop::collection::vec(crowded(60, 50, 24 * HOUR_MS), 0..80)
+                .prop_flat_map(|stream| (Just(stream.clone()), Just(stream).prop_shuffle())),
+        ) {
+            prop_assert_eq!(record_all(&stream).0, record_all(&shuffled).0);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        /// More events than are kept, some late, some twice.
+        #[test]
+        fn a_user_with_thousands_of_events(
+            (stream, shuffled) in prop::collection::vec(crowded(1500, 38 * 24, HOUR_MS), 1600..1800)
+                .prop_flat_map(|stream| (Just(stream.clone()), Just(stream).prop_shuffle())),
+        ) {
+            let kept = kept(&stream);
+            let (events, dropped) = record_all(&stream);
+            prop_assert_eq!(&events, &kept.iter().rev().map(|t| Event::of(t)).collect::<Vec<_>>());
+            prop_assert_eq!(&events, &record_all(&shuffled).0);
+            prop_assert!(events.len() < MAX_EVENTS || dropped > 0);
+            for transaction in stream.iter().step_by(50) {
+                prop_assert_eq!(
+                    summarise(&events, &Event::of(transaction)),
+                    history_before(&kept, transaction)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn dropped_events_are_counted_and_expired_or_repeated_ones_are_not() {
+        let at = |n: u32, millis: i64| Event::of(&plain(n, millis));
+        let mut events = Vec::new();
+        for n in 0..1000 {
+            assert_eq!(record(&mut events, at(n, KEPT_MS + i64::from(n))), 0);
+        }
+        assert_eq!(record(&mut events, at(7, KEPT_MS + 7)), 0, "a repetition");
+        assert_eq!(record(&mut events, at(1000, KEPT_MS + 1000)), 1, "the oldest makes room");
+        assert_eq!(record(&mut events, at(1001, KEPT_MS)), 1, "older than all that are kept");
+        assert_eq!((events.len(), events[0]), (MAX_EVENTS, at(1, KEPT_MS + 1)));
+        assert_eq!(record(&mut events, at(1002, 3 * KEPT_MS)), 0, "all others expire");
+        assert_eq!(record(&mut events, at(1003, 2 * KEPT_MS)), 1, "37 days late");
+        assert_eq!(record(&mut events, at(1004, 2 * KEPT_MS + 1)), 0, "a millisecond less");
+        assert_eq!(events, [at(1004, 2 * KEPT_MS + 1), at(1002, 3 * KEPT_MS)]);
+    }
+
+    /// The crowds of these tests hold no two ids with one hash, which would be another, correct, result.
+    #[test]
+    fn ids_of_the_crowd_are_told_apart() {
+        let mut hashes: Vec<u32> = (0..1500).map(|n| Event::of(&plain(n, 0)).id()).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), 1500);
+    }
+}

@@ -2,4 +2,3 @@
 
 pub mod progress;
 pub mod ranking;
-pub mod verify_model;
