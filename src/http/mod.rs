@@ -1,3 +1,6 @@
 //! The HTTP edge.
 
+pub mod connection;
+pub mod error;
+pub mod server;
 pub mod wire;

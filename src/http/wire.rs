@@ -4,5 +4,10 @@
 //! that serialize, so that offline work and tests read exactly what the service reads.
 
 pub mod request;
+pub mod response;
 
 pub use request::{BatchItemFault, FieldFault, WireFault, parse_batch, parse_transaction};
+pub use response::{
+    BatchDecision, BatchFailure, BatchResponse, BatchResult, BatchSummary, HealthResponse, ItemError, PredictResponse,
+    Problem, ReadyResponse,
+};

@@ -1,0 +1,187 @@
+//! Answers: plain values that serialize. The doc comments here are the descriptions in the published contract.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::domain::{Decision, HistoryStatus, Probability, RedFlag};
+use crate::http::wire::FieldFault;
+
+/// The decision on a transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct PredictResponse<'a> {
+    /// The transaction's own id.
+    #[schema(example = "tx-1001")]
+    pub transaction_id: &'a str,
+    /// True exactly when `decision` is `decline`.
+    #[schema(example = true)]
+    pub is_fraud: bool,
+    /// The same as `is_fraud`, for Java beans whose accessor `isFraud` binds to `fraud`.
+    #[schema(example = true)]
+    pub fraud: bool,
+    /// 50 and above is reviewed, 80 and above declined, for every model version. Rounded down from the value that was
+    /// decided on.
+    #[schema(minimum = 0, maximum = 100, example = 91)]
+    pub risk_score: u8,
+    /// The model's own output, rounded to six decimals; only comparable between decisions of one model version.
+    #[serde(serialize_with = "six_decimals")]
+    #[schema(value_type = f64, minimum = 0, maximum = 1, example = 0.8731)]
+    pub fraud_probability: Probability,
+    /// What to do.
+    #[schema(value_type = String, example = "decline")]
+    pub decision: Decision,
+    /// Stable codes, most important first. At least one for a review or a decline; none for an approval unless
+    /// `explain=true` asked for them. Codes may be added.
+    #[schema(value_type = Vec<String>, example = json!(["AMOUNT_FAR_ABOVE_USUAL", "RAPID_SUCCESSION"]))]
+    pub red_flags: &'a [RedFlag],
+    /// One sentence for a fraud analyst, with this transaction's own numbers. Its wording may change.
+    #[schema(example = "Risk 91 of 100, declined at 80: the amount is 14.2 times this user's 30-day mean.")]
+    pub reasoning: &'a str,
+    /// The version of the model that scored.
+    #[schema(example = "v1.0")]
+    pub model_version: &'a str,
+    /// How much of the user's history was known.
+    #[schema(value_type = String, example = "full")]
+    pub history: HistoryStatus,
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchResponse<'a> {
+    /// One result for each transaction, in the order sent.
+    pub results: Vec<BatchResult<'a>>,
+    /// The results counted.
+    pub summary: BatchSummary,
+    /// The version of the model that scored the whole batch. Replayed results carry the version that decided them.
+    #[schema(example = "v1.0")]
+    pub model_version: &'a str,
+}
+
+/// A decision, or why there is none.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum BatchResult<'a> {
+    /// The item was decided.
+    Decided(BatchDecision<'a>),
+    /// The item failed; the others are not touched by it.
+    Failed(BatchFailure),
+}
+
+/// The decision on one transaction of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchDecision<'a> {
+    /// The decision, as `/predict` gives it.
+    #[serde(flatten)]
+    pub decision: PredictResponse<'a>,
+    /// True when this is the remembered answer to an earlier request; otherwise absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub replayed: bool,
+}
+
+/// Why one transaction of a batch was not decided.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchFailure {
+    /// Its place in the batch, from 0.
+    #[schema(example = 1)]
+    pub index: usize,
+    /// Its id, or null where that is broken too.
+    #[schema(example = "tx-1002")]
+    pub transaction_id: Option<String>,
+    /// What is wrong with it.
+    pub error: ItemError,
+}
+
+/// The error of one item of a batch.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ItemError {
+    /// A stable code, one of those that `/predict` answers with.
+    #[schema(example = "invalid_transaction")]
+    pub code: &'static str,
+    /// A sentence on this occurrence.
+    #[schema(example = "1 rule is broken; see errors.")]
+    pub detail: String,
+    /// Every broken rule; absent where the fault is another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldFault>,
+}
+
+/// A batch in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BatchSummary {
+    /// Transactions in the batch.
+    #[schema(example = 2)]
+    pub count: usize,
+    /// How many of them were declined.
+    #[schema(example = 1)]
+    pub fraud: usize,
+    /// How many of them failed.
+    #[schema(example = 1)]
+    pub errors: usize,
+}
+
+/// Why a request failed, after RFC 9457.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `urn:problem-type:fraud-detection:` and the code.
+    #[schema(example = "urn:problem-type:fraud-detection:invalid_transaction")]
+    pub r#type: String,
+    /// What the code means, the same for every occurrence.
+    #[schema(example = "The transaction breaks a rule")]
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    pub status: u16,
+    /// A sentence on this occurrence. It never repeats a rejected value.
+    #[schema(example = "1 rule is broken; see errors.")]
+    pub detail: String,
+    /// A stable code for programs. Codes may be added.
+    #[schema(example = "invalid_transaction")]
+    pub code: &'static str,
+    /// The same as in `X-Request-Id`; the service's log knows the request by it.
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    pub request_id: String,
+    /// Every broken rule, in the order of the contract's fields; absent where the fault is another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldFault>,
+}
+
+/// Whether the process can score.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthResponse {
+    /// `healthy` with status 200, `unhealthy` with 503.
+    #[schema(example = "healthy")]
+    pub status: &'static str,
+    /// The service's name.
+    #[schema(example = "fraud-detection")]
+    pub service: &'static str,
+    /// The service's version.
+    #[schema(example = "0.1.0")]
+    pub version: &'static str,
+    /// The live model's version, null while none is loaded.
+    #[schema(example = "v1.0")]
+    pub model_version: Option<String>,
+    /// Whole seconds since the process started.
+    #[schema(example = 86_400)]
+    pub uptime_seconds: u64,
+    /// Each part's own state, a word. Only `scoring` decides on `status`.
+    #[schema(example = json!({"scoring": "ok", "model": "ok", "history": "ok"}))]
+    pub checks: BTreeMap<&'static str, &'static str>,
+}
+
+/// Whether the process wants requests.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadyResponse {
+    /// `ready` with status 200; `starting` or `draining` with 503.
+    #[schema(example = "ready")]
+    pub status: &'static str,
+}
+
+/// Writes the model's output with six decimals at most: `0.8731`, not the `0.8730999827384949` that the same float32
+/// is as a float64. Finer differences mean nothing: golden rows agree to five.
+fn six_decimals<S: Serializer>(probability: &Probability, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((f64::from(probability.value()) * 1e6).round() / 1e6)
+}
