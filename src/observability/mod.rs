@@ -1,1 +1,8 @@
-//! (in work)
+//! What the service tells of itself.
+
+pub mod clock;
+pub mod histogram;
+pub mod metrics;
+pub mod prometheus;
+pub mod recorder;
+pub mod trace;
