@@ -1,2 +1,62 @@
-//! The command line.
-fn main() {}
+//! The command line: one binary that serves, and does the offline work with the same code.
+//!
+//! Exit codes: 0, 1 (failed), 64 (bad settings or usage, every fault listed).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fraud_detection::settings::{Settings, SettingsError};
+use fraud_detection::{app, offline};
+
+/// Bad settings or usage, as in `sysexits.h`.
+const EXIT_USAGE: u8 = 64;
+
+/// Scores card transactions for fraud.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API (the default).
+    Serve,
+    /// Load a model version as the service would, and say whether it may go live.
+    VerifyModel {
+        /// The version's folder, or a models folder with metadata.json.
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let is_fault = error.use_stderr();
+            if error.print().is_err() || is_fault {
+                return ExitCode::from(if is_fault { EXIT_USAGE } else { 1 });
+            }
+            return ExitCode::SUCCESS;
+        }
+    };
+    let outcome = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => Settings::load().map_err(anyhow::Error::from).and_then(app::serve),
+        Command::VerifyModel { folder } => offline::verify_model::run(&folder),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            let is_usage = error.downcast_ref::<SettingsError>().is_some();
+            ExitCode::from(if is_usage { EXIT_USAGE } else { 1 })
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a command that failed")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("fraud-detection: {error:#}");
+}

@@ -3,3 +3,4 @@
 pub mod progress;
 pub mod ranking;
 pub mod simulate;
+pub mod verify_model;

@@ -1,0 +1,212 @@
+//! A model version that has proven itself, with everything a request needs of it.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use parking_lot::Mutex;
+
+use crate::domain::{HistoryStatus, Probability, RiskScore};
+use crate::features::{FeatureSchema, SchemaError};
+use crate::model::CalibrationMap;
+use crate::model::graph::{self, GraphError};
+use crate::model::manifest::{GoldenRow, Manifest, ManifestError};
+use crate::model::onnx::{Interface, OnnxError, OnnxSession, Runtime};
+use crate::model::source::{ModelFiles, sha256_hex};
+
+/// How a version is loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// One session for each scoring thread, at least 1.
+    pub sessions: usize,
+    /// The largest batch, in rows, that a session will be given; part of the warm-up.
+    pub max_batch: usize,
+    /// The zone in which hours and days are features.
+    pub zone: TimeZone,
+    /// The present, for `loaded_at`.
+    pub now: jiff::Timestamp,
+}
+
+/// Why a version is refused. Every sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The graph's file is not the one the manifest was written for.
+    #[error(
+        "{file} has SHA-256 {found}, the manifest says {wanted}: the file was changed or cut off; copy the version's folder \
+         again, or train it again"
+    )]
+    Hash {
+        /// The graph's file name.
+        file: String,
+        /// The hash of the file.
+        found: String,
+        /// The hash in the manifest.
+        wanted: String,
+    },
+    /// The manifest wants a feature that this build does not make.
+    #[error("{0}: train the version with this release, or deploy the release it was trained with")]
+    Schema(#[from] SchemaError),
+    /// The graph reaches outside its file.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The runtime.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// The graph does not score as training did.
+    #[error(
+        "golden row {row}: training saw probability {wanted}, this build gets {found} (tolerance {tolerance}): the graph does not \
+         score as it was trained; export it again and check float32 thresholds and missing values"
+    )]
+    Golden {
+        /// The row's index in the manifest.
+        row: usize,
+        /// What training saw.
+        wanted: f64,
+        /// What the runtime gave.
+        found: f64,
+        /// The manifest's tolerance.
+        tolerance: f64,
+    },
+}
+
+/// A version that passed every check. Immutable; shared by the requests that score with it.
+#[derive(Debug)]
+pub struct LoadedModel {
+    manifest: Manifest,
+    version: Arc<str>,
+    schema: FeatureSchema,
+    full: CalibrationMap,
+    missing: CalibrationMap,
+    baseline: Vec<f32>,
+    sessions: Vec<Mutex<OnnxSession>>,
+    loaded_at: jiff::Timestamp,
+}
+
+impl LoadedModel {
+    /// Proves a version and makes its sessions: hash, manifest, schema, graph, interface, golden rows alone and in one
+    /// batch, and a warm-up of every session up to the largest batch.
+    ///
+    /// # Errors
+    /// See [`ModelError`].
+    pub fn load(runtime: &Runtime, files: &ModelFiles, options: &LoadOptions) -> Result<Self, ModelError> {
+        let manifest = Manifest::parse(&files.manifest)?;
+        let found = sha256_hex(&files.model);
+        if !found.eq_ignore_ascii_case(&manifest.sha256) {
+            return Err(ModelError::Hash { file: manifest.file, found, wanted: manifest.sha256 });
+        }
+        let names: Vec<&str> = manifest.features.iter().map(|feature| feature.name.as_str()).collect();
+        let schema = FeatureSchema::new(&names, manifest.categories.clone(), options.zone.clone())?;
+        graph::check(&files.model)?;
+        let interface = Interface {
+            input: &manifest.input,
+            features: schema.len(),
+            output: &manifest.output,
+            output_column: manifest.output_column,
+        };
+        let mut sessions = OnnxSession::build(runtime, &files.model, interface, options.sessions.max(1))?;
+        for session in &mut sessions {
+            prove(session, &manifest, options.max_batch)?;
+        }
+        let map = |full| manifest.calibration_map(full).map_err(ManifestError::Invalid);
+        Ok(Self {
+            version: manifest.version.as_str().into(),
+            full: map(true)?,
+            missing: map(false)?,
+            baseline: manifest.features.iter().map(|feature| feature.baseline.unwrap_or(f32::NAN)).collect(),
+            sessions: sessions.into_iter().map(Mutex::new).collect(),
+            loaded_at: options.now,
+            schema,
+            manifest,
+        })
+    }
+
+    /// The version's name.
+    #[must_use]
+    pub fn version(&self) -> &Arc<str> {
+        &self.version
+    }
+
+    /// What the version says of itself.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The features it wants, in order.
+    #[must_use]
+    pub fn schema(&self) -> &FeatureSchema {
+        &self.schema
+    }
+
+    /// The usual value of each feature, in order; NaN where missing is usual.
+    #[must_use]
+    pub fn baseline(&self) -> &[f32] {
+        &self.baseline
+    }
+
+    /// When it was loaded.
+    #[must_use]
+    pub fn loaded_at(&self) -> jiff::Timestamp {
+        self.loaded_at
+    }
+
+    /// The risk score of a probability, by the map for this much history.
+    #[must_use]
+    pub fn risk_score(&self, probability: Probability, history: HistoryStatus) -> RiskScore {
+        match history {
+            HistoryStatus::Full => self.full.risk_score(probability),
+            HistoryStatus::None | HistoryStatus::Unavailable => self.missing.risk_score(probability),
+        }
+    }
+
+    /// Scores whole rows on the session of scoring thread `thread`; appends one probability a row. A thread only ever
+    /// takes its own session, so the lock is never waited for.
+    ///
+    /// # Errors
+    /// [`OnnxError::Run`].
+    pub fn score(&self, thread: usize, rows: &[f32], probabilities: &mut Vec<Probability>) -> Result<(), OnnxError> {
+        let session = self
+            .sessions
+            .get(thread % self.sessions.len())
+            .ok_or_else(|| OnnxError::Run("the model was loaded without sessions".to_owned()))?;
+        session.lock().run(rows, probabilities)
+    }
+
+    /// A row to score now and then, to see that scoring works: the first golden one.
+    #[must_use]
+    pub fn known_row(&self) -> Vec<f32> {
+        self.manifest.golden.rows.first().map(values).unwrap_or_default()
+    }
+}
+
+fn values(row: &GoldenRow) -> Vec<f32> {
+    row.features.iter().map(|value| value.unwrap_or(f32::NAN)).collect()
+}
+
+/// Golden rows one by one and all in one batch, then the largest batch, so that no request pays for the first run.
+fn prove(session: &mut OnnxSession, manifest: &Manifest, max_batch: usize) -> Result<(), ModelError> {
+    let rows: Vec<Vec<f32>> = manifest.golden.rows.iter().map(values).collect();
+    let mut probabilities = Vec::new();
+    session.run(&rows.concat(), &mut probabilities)?;
+    for row in &rows {
+        session.run(row, &mut probabilities)?;
+    }
+    for (index, (row, found)) in manifest.golden.rows.iter().cycle().zip(&probabilities).enumerate() {
+        let found = f64::from(found.value());
+        let difference = (found - row.probability).abs();
+        if difference.is_nan() || difference > manifest.golden.tolerance {
+            let row_index = index % manifest.golden.rows.len();
+            return Err(ModelError::Golden {
+                row: row_index,
+                wanted: row.probability,
+                found,
+                tolerance: manifest.golden.tolerance,
+            });
+        }
+    }
+    let largest: Vec<f32> = rows.iter().cycle().take(max_batch.max(1)).flatten().copied().collect();
+    session.run(&largest, &mut probabilities)?;
+    Ok(())
+}
