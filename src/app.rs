@@ -23,8 +23,8 @@ pub fn serve(_settings: Settings) -> anyhow::Result<()> {
     anyhow::bail!("serving is not wired yet")
 }
 
-/// Where ONNX Runtime's library is: the setting, else beside the binary (as in the image), else where
-/// `deploy/fetch-onnxruntime.sh` puts it.
+/// Where ONNX Runtime's library is: the setting, else beside the binary (as in the image), else where `make runtime`
+/// puts it in the checkout.
 #[must_use]
 pub fn runtime_library(settings: &Settings) -> PathBuf {
     const NAME: &str = "libonnxruntime.so";
@@ -34,7 +34,7 @@ pub fn runtime_library(settings: &Settings) -> PathBuf {
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(NAME)));
     match beside {
         Some(path) if path.is_file() => path,
-        _ => Path::new(".runtime/onnxruntime").join(std::env::consts::ARCH).join(NAME),
+        _ => Path::new(".runtime").join(NAME),
     }
 }
 
@@ -53,7 +53,6 @@ pub fn start_scorer(settings: &Settings, models: Arc<ModelRegistry>) -> anyhow::
         decisions: DecisionsSettings { ttl: settings.decisions.ttl, limit_bytes: settings.decisions.memory_limit },
         history_timeout: settings.history.timeout,
         privacy_key: privacy_key(settings),
-        zone: settings.timestamps.zone.clone(),
     };
     Scorer::start(&scorer_settings, models, history).context("the scoring threads could not be started")
 }

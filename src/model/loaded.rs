@@ -210,3 +210,75 @@ fn prove(session: &mut OnnxSession, manifest: &Manifest, max_batch: usize) -> Re
     session.run(&largest, &mut probabilities)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::testing;
+
+    /// The shipped version with its manifest changed.
+    fn changed(change: impl FnOnce(&mut Value)) -> Result<LoadedModel, ModelError> {
+        let mut files = testing::shipped_files();
+        let mut manifest: Value = serde_json::from_slice(&files.manifest).unwrap();
+        change(&mut manifest);
+        files.manifest = serde_json::to_vec(&manifest).unwrap();
+        LoadedModel::load(&testing::runtime(), &files, &testing::options(1))
+    }
+
+    #[test]
+    fn the_shipped_version_may_go_live() {
+        let model = changed(|_| ()).unwrap();
+        assert_eq!(model.schema().len(), model.baseline().len());
+    }
+
+    #[test]
+    fn every_refusal_says_what_is_wrong() {
+        type Change = fn(&mut Value);
+        let cases: [(&str, Change); 14] = [
+            ("has SHA-256", |manifest| manifest["sha256"] = json!("0".repeat(64))),
+            ("64 hexadecimal digits", |manifest| manifest["sha256"] = json!("abc")),
+            ("reads format 1", |manifest| manifest["format"] = json!(2)),
+            ("missing field", |manifest| {
+                manifest.as_object_mut().unwrap().remove("golden");
+            }),
+            ("unknown field", |manifest| manifest["surprise"] = json!(1)),
+            ("shoe_size", |manifest| manifest["features"][0]["name"] = json!("shoe_size")),
+            ("golden row 0", |manifest| manifest["golden"]["rows"][0]["probability"] = json!(0.987_654)),
+            ("golden.rows is empty", |manifest| manifest["golden"]["rows"] = json!([])),
+            ("golden row 0 has 1 features", |manifest| manifest["golden"]["rows"][0]["features"] = json!([1.0])),
+            ("its input is", |manifest| manifest["input"] = json!("rows")),
+            ("no output", |manifest| manifest["output"] = json!("odds")),
+            ("output_column is 2", |manifest| manifest["output_column"] = json!(2)),
+            ("calibration map `missing` has no points", |manifest| manifest["calibration"]["missing"] = json!([])),
+            ("plain file name", |manifest| manifest["file"] = json!("../model.onnx")),
+        ];
+        for (wanted, change) in cases {
+            let error = changed(change).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{wanted}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_feature_less_does_not_fit_the_graph() {
+        let error = changed(|manifest| {
+            manifest["features"].as_array_mut().unwrap().pop();
+            for row in manifest["golden"]["rows"].as_array_mut().unwrap() {
+                row["features"].as_array_mut().unwrap().pop();
+            }
+        });
+        assert!(error.map(|_| ()).unwrap_err().to_string().contains("one column for each feature"));
+    }
+
+    #[test]
+    fn a_file_cut_off_is_refused_whatever_the_manifest_says() {
+        let mut files = testing::shipped_files();
+        files.model.truncate(files.model.len() / 2);
+        let mut manifest: Value = serde_json::from_slice(&files.manifest).unwrap();
+        manifest["sha256"] = json!(sha256_hex(&files.model));
+        files.manifest = serde_json::to_vec(&manifest).unwrap();
+        let refused = LoadedModel::load(&testing::runtime(), &files, &testing::options(1));
+        assert!(matches!(refused, Err(ModelError::Graph(GraphError::NotOnnx))), "{refused:?}");
+    }
+}

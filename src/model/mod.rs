@@ -12,6 +12,9 @@ pub mod onnx;
 pub mod registry;
 pub mod source;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use calibration::CalibrationMap;
 pub use loaded::{LoadedModel, ModelError};
 pub use manifest::{Manifest, ManifestError};

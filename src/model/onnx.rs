@@ -28,7 +28,7 @@ const ROUNDING: f32 = 1e-5;
 pub enum OnnxError {
     /// The library is not there or is of another version.
     #[error(
-        "ONNX Runtime's library could not be loaded from {}: {cause}. Fetch it with `deploy/fetch-onnxruntime.sh` and name it in \
+        "ONNX Runtime's library could not be loaded from {}: {cause}. Fetch it with `make runtime`, or name another one in \
          FRAUD_SCORING__RUNTIME_LIBRARY",
         path.display()
     )]

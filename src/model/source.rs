@@ -97,9 +97,11 @@ pub enum SourceError {
         /// What is wrong.
         cause: String,
     },
-    /// One version's folder was given, but another version is wanted.
-    #[error("MODEL_PATH names the folder of one version, which holds {found}, but MODEL_VERSION wants {wanted}")]
+    /// The folder holds another version than the one that is wanted.
+    #[error("version {wanted} is wanted, but the manifest in {} says {found}: mend MODEL_VERSION or MODEL_PATH, or name the folder after its version", folder.display())]
     OtherVersion {
+        /// The folder.
+        folder: PathBuf,
         /// What the manifest says.
         found: String,
         /// What was asked for.
@@ -134,7 +136,7 @@ impl ModelSource {
     pub fn read(&self, pointer: &ModelPointer) -> Result<ModelFiles, SourceError> {
         let Self::Disk(root) = self;
         if root.join("manifest.json").is_file() {
-            return read_version(root, pointer, true);
+            return read_version(root, pointer);
         }
         if !root.join("metadata.json").is_file() {
             return Err(SourceError::NoModels(root.clone()));
@@ -144,7 +146,7 @@ impl ModelSource {
             fixed @ ModelPointer::Fixed { .. } => fixed,
         };
         match pointer {
-            ModelPointer::Fixed { version, .. } => read_version(&root.join(version), pointer, false),
+            ModelPointer::Fixed { version, .. } => read_version(&root.join(version), pointer),
             ModelPointer::Current => Err(SourceError::NoModels(root.clone())),
         }
     }
@@ -166,7 +168,7 @@ fn current(path: &Path) -> Result<ModelPointer, SourceError> {
     }
 }
 
-fn read_version(folder: &Path, pointer: &ModelPointer, only_this: bool) -> Result<ModelFiles, SourceError> {
+fn read_version(folder: &Path, pointer: &ModelPointer) -> Result<ModelFiles, SourceError> {
     #[derive(Deserialize)]
     struct Names {
         version: Option<String>,
@@ -177,8 +179,9 @@ fn read_version(folder: &Path, pointer: &ModelPointer, only_this: bool) -> Resul
     let names: Names = serde_json::from_slice(&manifest).unwrap_or(Names { version: None, file: None });
     if let ModelPointer::Fixed { version, manifest_sha256 } = pointer {
         let found = names.version.unwrap_or_default();
-        if only_this && found != *version {
-            return Err(SourceError::OtherVersion { found: found.escape_debug().to_string(), wanted: version.clone() });
+        if found != *version {
+            let (found, wanted) = (found.escape_debug().to_string(), version.clone());
+            return Err(SourceError::OtherVersion { folder: folder.to_owned(), found, wanted });
         }
         if let Some(wanted) = manifest_sha256 {
             let found = sha256_hex(&manifest);
@@ -223,5 +226,53 @@ mod tests {
         for text in ["", "../v1", "v1@", "v1@sha256:12", "v1@md5:00", ".hidden", "a/b"] {
             assert!(ModelPointer::parse(text).is_err(), "{text}");
         }
+    }
+    /// A models folder with one version, `v1`.
+    fn models() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        std::fs::create_dir(root.path().join("v1")).unwrap();
+        write("metadata.json", r#"{"current_version":"v1"}"#);
+        write("v1/manifest.json", r#"{"version":"v1","file":"graph.onnx"}"#);
+        write("v1/graph.onnx", "graph");
+        root
+    }
+
+    fn read(path: &Path, pointer: &str) -> Result<ModelFiles, String> {
+        let pointer = ModelPointer::parse(pointer).unwrap();
+        ModelSource::Disk(path.to_owned()).read(&pointer).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_version_is_found_by_root_or_by_its_own_folder() {
+        let root = models();
+        let manifest = std::fs::read(root.path().join("v1/manifest.json")).unwrap();
+        let pinned = format!("v1@sha256:{}", sha256_hex(&manifest));
+        for (path, pointer) in [
+            (root.path().to_owned(), "current"),
+            (root.path().to_owned(), "v1"),
+            (root.path().to_owned(), pinned.as_str()),
+            (root.path().join("v1"), "current"),
+            (root.path().join("v1"), "v1"),
+        ] {
+            assert_eq!(read(&path, pointer).unwrap().model, b"graph", "{pointer}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_names_the_file_and_what_to_do() {
+        let root = models();
+        let pin = format!("v1@sha256:{}", "0".repeat(64));
+        let metadata = root.path().join("metadata.json");
+        assert!(read(&root.path().join("none"), "current").unwrap_err().contains("MODEL_PATH"));
+        assert!(read(root.path(), "v2").unwrap_err().contains("v2/manifest.json cannot be read"));
+        assert!(read(&root.path().join("v1"), "v2").unwrap_err().contains("says v1"));
+        assert!(read(root.path(), &pin).unwrap_err().contains("pins 0000"));
+        for text in ["", "{}", r#"{"current_version":"current"}"#, r#"{"current_version":"../v1"}"#] {
+            std::fs::write(&metadata, text).unwrap();
+            assert!(read(root.path(), "current").unwrap_err().contains("it must read"), "{text}");
+        }
+        std::fs::remove_file(root.path().join("v1/graph.onnx")).unwrap();
+        assert!(read(root.path(), "v1").unwrap_err().contains("graph.onnx cannot be read"));
     }
 }

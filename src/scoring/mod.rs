@@ -6,14 +6,16 @@
 
 pub mod decisions;
 pub mod explain;
+pub mod health;
 pub mod pool;
 
 mod batch;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-use jiff::tz::TimeZone;
 
 use crate::domain::{
     Decision, History, HistoryStatus, Probability, RedFlag, RiskScore, Transaction, TransactionId, UserHistory, UserKey,
@@ -22,6 +24,7 @@ use crate::history::{HistoryStats, HistoryStore, KeyHasher, Visit};
 use crate::model::{LoadedModel, ModelRegistry};
 pub use batch::BatchAssessment;
 use decisions::{Claim, Decisions, DecisionsSettings, DecisionsStats, Fingerprint};
+pub use health::Health;
 use pool::{Lane, Pool, PoolError, PoolSettings, PoolStats, RowOptions, ScoredRow, Work};
 
 /// How one request wants to be assessed.
@@ -124,8 +127,6 @@ pub struct ScorerSettings {
     pub history_timeout: Duration,
     /// The key under which user ids are hashed.
     pub privacy_key: Vec<u8>,
-    /// The zone in which hours and days are features.
-    pub zone: TimeZone,
 }
 
 /// What the scorer holds and has done; for the metrics page and for `/health`.
@@ -148,6 +149,7 @@ pub struct Scorer {
     decisions: Arc<Decisions>,
     keys: KeyHasher,
     history_timeout: Duration,
+    known_row_scored: AtomicBool,
 }
 
 impl Scorer {
@@ -167,6 +169,7 @@ impl Scorer {
             decisions: Arc::new(Decisions::new(settings.decisions)),
             keys: KeyHasher::new(&settings.privacy_key),
             history_timeout: settings.history_timeout,
+            known_row_scored: AtomicBool::new(true),
         })
     }
 
@@ -256,6 +259,20 @@ impl Scorer {
             Err(AssessError::DeadlineExceeded) => Ok(false),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Whether the process can score.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            model_live: self.models.live().is_some(),
+            threads_progress: self.pool.stats().stalled_for < health::STALL_LIMIT,
+            known_row_scored: self.known_row_scored.load(Ordering::Relaxed),
+        }
+    }
+
+    fn set_known_row_scored(&self, scored: bool) {
+        self.known_row_scored.store(scored, Ordering::Relaxed);
     }
 
     fn user_key(&self, transaction: &Transaction) -> Option<UserKey> {

@@ -471,3 +471,128 @@ impl Job {
         explain || scored.risk_score.decision() != Decision::Approve
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing;
+
+    const SETTINGS: PoolSettings = PoolSettings { threads: 1, queue_rows: 100, max_batch: 4 };
+
+    /// A pool whose threads have ended, so that a test takes work itself.
+    fn idle(settings: PoolSettings) -> Pool {
+        let mut pool = Pool::start(settings).unwrap();
+        pool.shared.lanes.lock().closed = true;
+        pool.shared.work_waits.notify_all();
+        for thread in pool.threads.drain(..) {
+            thread.join().unwrap();
+        }
+        pool
+    }
+
+    fn work(model: &Arc<LoadedModel>, rows: usize, deadline: Instant) -> Work {
+        Work {
+            model: Arc::clone(model),
+            rows: model.known_row().repeat(rows),
+            options: vec![RowOptions { history: HistoryStatus::Full, explain: false }; rows],
+            deadline,
+        }
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    fn taken(pool: &Pool) -> Vec<(Lane, usize)> {
+        let mut turns = Vec::new();
+        let mut batch = Vec::new();
+        while pool.shared.take(&mut batch).is_some() {
+            let lane = batch.first().map(|job| job.permit.lane).unwrap();
+            turns.push((lane, batch.drain(..).map(|job| job.work.options.len()).sum()));
+        }
+        turns
+    }
+
+    #[test]
+    fn what_waits_runs_together_up_to_the_largest_batch_and_chunks_get_one_turn_in_eight() {
+        let model = testing::shipped(1);
+        let pool = idle(SETTINGS);
+        let mut receivers = Vec::new();
+        for _ in 0..42 {
+            let permit = pool.admit(Lane::Single, 1).unwrap();
+            receivers.push(pool.submit(permit, work(&model, 1, later())));
+        }
+        for _ in 0..3 {
+            let permit = pool.admit(Lane::Chunk, 4).unwrap();
+            receivers.push(pool.submit(permit, work(&model, 4, later())));
+        }
+        let mut expected = vec![(Lane::Single, 4); 7];
+        expected.push((Lane::Chunk, 4));
+        expected.extend([(Lane::Single, 4), (Lane::Single, 4), (Lane::Single, 4), (Lane::Single, 2)]);
+        expected.extend([(Lane::Chunk, 4), (Lane::Chunk, 4)]);
+        assert_eq!(taken(&pool), expected);
+    }
+
+    #[test]
+    fn rows_of_two_models_never_run_together() {
+        let models = [testing::shipped(1), testing::shipped(1)];
+        let pool = idle(SETTINGS);
+        let _receivers: Vec<_> = [0, 0, 1, 1, 0]
+            .map(|which: usize| {
+                let permit = pool.admit(Lane::Single, 1).unwrap();
+                pool.submit(permit, work(models.get(which).unwrap(), 1, later()))
+            })
+            .into();
+        assert_eq!(taken(&pool), [(Lane::Single, 2), (Lane::Single, 2), (Lane::Single, 1)]);
+    }
+
+    #[test]
+    fn each_lane_has_its_own_room_which_comes_back() {
+        let pool = idle(PoolSettings { queue_rows: 3, ..SETTINGS });
+        let held: Vec<Permit> = (0..3).map(|_| pool.admit(Lane::Single, 1).unwrap()).collect();
+        assert!(pool.admit(Lane::Single, 1).is_none());
+        let mut batch = pool.admit(Lane::Chunk, 1000).expect("an empty lane takes a batch of any size");
+        assert!(pool.admit(Lane::Chunk, 1).is_none());
+        assert_eq!(pool.stats().queued_rows, 1003);
+        drop(batch.split(998));
+        assert_eq!(pool.stats().queued_rows, 5);
+        drop((held, batch));
+        assert_eq!(pool.stats().queued_rows, 0);
+    }
+
+    #[test]
+    fn work_that_nobody_wants_any_more_is_dropped_before_inference_and_counted() {
+        let model = testing::shipped(1);
+        let pool = idle(SETTINGS);
+        let submit = |deadline| {
+            let permit = pool.admit(Lane::Single, 1).unwrap();
+            pool.submit(permit, work(&model, 1, deadline))
+        };
+        drop(submit(later()));
+        let mut late = submit(Instant::now());
+        let mut wanted = submit(later());
+        let mut thread = ScoringThread::new(0, Arc::clone(&pool.shared));
+        let mut batch = Vec::new();
+        pool.shared.take(&mut batch).unwrap();
+        thread.score(batch.drain(..));
+        assert_eq!(late.try_recv().unwrap(), Err(PoolError::DeadlineExceeded));
+        assert_eq!(wanted.try_recv().unwrap().unwrap().rows.len(), 1);
+        let stats = pool.stats();
+        assert_eq!((stats.dropped_gone, stats.dropped_late), (1, 1));
+        assert_eq!((stats.rows_scored, stats.inferences, stats.queued_rows), (1, 1, 0));
+    }
+
+    #[test]
+    fn only_work_that_waits_counts_as_stalled() {
+        let model = testing::shipped(1);
+        let pool = idle(SETTINGS);
+        assert_eq!(pool.stats().stalled_for, Duration::ZERO);
+        let permit = pool.admit(Lane::Single, 1).unwrap();
+        let _answer = pool.submit(permit, work(&model, 1, later()));
+        assert!(pool.shared.lanes.lock().waiting_since.is_some());
+        let mut batch = Vec::new();
+        pool.shared.take(&mut batch).unwrap();
+        pool.shared.finished(batch.len());
+        assert_eq!(pool.stats().stalled_for, Duration::ZERO);
+    }
+}
