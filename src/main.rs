@@ -29,6 +29,8 @@ enum Command {
         /// The version's folder, or a models folder with metadata.json.
         folder: PathBuf,
     },
+    Featurize(offline::featurize::FeaturizeArgs),
+    Simulate(offline::simulate::SimulateArgs),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => Settings::load().map_err(anyhow::Error::from).and_then(app::serve),
         Command::VerifyModel { folder } => offline::verify_model::run(&folder),
+        Command::Featurize(args) => offline::featurize::run(&args),
+        Command::Simulate(args) => offline::simulate::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,8 @@
 //! The command line's own work, beside the service: it may use everything and nothing uses it.
 
+pub mod featurize;
+pub mod input;
+pub mod npy;
 pub mod progress;
 pub mod ranking;
 pub mod simulate;
