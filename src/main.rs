@@ -30,6 +30,7 @@ enum Command {
         folder: PathBuf,
     },
     Featurize(offline::featurize::FeaturizeArgs),
+    Replay(offline::replay::ReplayArgs),
     Simulate(offline::simulate::SimulateArgs),
 }
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Serve => Settings::load().map_err(anyhow::Error::from).and_then(app::serve),
         Command::VerifyModel { folder } => offline::verify_model::run(&folder),
         Command::Featurize(args) => offline::featurize::run(&args),
+        Command::Replay(args) => offline::replay::run(&args),
         Command::Simulate(args) => offline::simulate::run(&args),
     };
     match outcome {

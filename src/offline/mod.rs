@@ -5,5 +5,6 @@ pub mod input;
 pub mod npy;
 pub mod progress;
 pub mod ranking;
+pub mod replay;
 pub mod simulate;
 pub mod verify_model;
