@@ -4,10 +4,11 @@
 //! internal fault travels beside the answer to the log. `docs/errors.md` documents every row, and a test compares.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 
-use crate::http::wire::{FieldFault, ItemError, Problem};
+use crate::http::wire::{FieldFault, ItemError, Problem, WireFault};
+use crate::scoring::AssessError;
 
 /// Every way in which a request fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum ApiError {
     MethodNotAllowed,
     /// The body is not `application/json`, or it is encoded.
     UnsupportedMediaType(&'static str),
+    /// The body broke off, or its transfer coding is broken.
+    BodyBroken,
     /// The body did not arrive in time.
     BodyTimeout,
     /// The same transaction id with other content.
@@ -56,7 +59,9 @@ impl ApiError {
     /// Status, stable code and title: the one table.
     fn row(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::MalformedJson { .. } => (StatusCode::BAD_REQUEST, "malformed_json", "The body is not JSON"),
+            Self::MalformedJson { .. } | Self::BodyBroken => {
+                (StatusCode::BAD_REQUEST, "malformed_json", "The body is not JSON")
+            }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "An API key is needed"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "The API key lacks a scope"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such route"),
@@ -114,6 +119,7 @@ impl ApiError {
             Self::NotFound => "The routes are listed in openapi.json.".into(),
             Self::MethodNotAllowed => "The Allow header lists the methods of this route.".into(),
             Self::UnsupportedMediaType(reason) => (*reason).into(),
+            Self::BodyBroken => "The body broke off before its end.".into(),
             Self::BodyTimeout => "The whole body must arrive within the time limit. The connection is closed.".into(),
             Self::TransactionIdReused => {
                 "A decision on this transaction_id exists for other content. Send a new id for a new transaction."
@@ -169,21 +175,45 @@ impl ApiError {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"fraud-detection\"")))
             }
             // What is left of the body may never come, or not end soon.
-            Self::BodyTimeout | Self::BodyTooLarge(_) => Some((CONNECTION, HeaderValue::from_static("close"))),
+            Self::BodyBroken | Self::BodyTimeout | Self::BodyTooLarge(_) => {
+                Some((CONNECTION, HeaderValue::from_static("close")))
+            }
             _ => None,
         }
     }
 
-    /// The whole answer, told under this request id.
-    #[must_use]
-    pub fn answer(&self, request_id: &str) -> Response {
+    /// Makes `response` the whole answer, told under this request id. Headers that it already has (`Allow`) stay.
+    pub fn tell(&self, response: &mut Response, request_id: &str) {
         let body = serde_json::to_vec(&self.problem(request_id)).unwrap_or_default();
-        let content_type = (CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        let mut response = (self.status(), [content_type], body).into_response();
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_LENGTH, body.len().into());
         if let Some((name, value)) = self.header() {
-            response.headers_mut().insert(name, value);
+            headers.insert(name, value);
         }
-        response
+        *response.body_mut() = body.into();
+    }
+
+    /// The error of a body that was not read; `invalid` says what it was to be.
+    #[must_use]
+    pub fn of_wire(fault: WireFault, invalid: fn(Vec<FieldFault>) -> Self) -> Self {
+        match fault {
+            WireFault::MalformedJson { line, column } => Self::MalformedJson { line, column },
+            WireFault::Invalid(faults) => invalid(faults),
+        }
+    }
+}
+
+impl From<AssessError> for ApiError {
+    fn from(error: AssessError) -> Self {
+        match error {
+            AssessError::Overloaded => Self::Overloaded("scoring queue"),
+            AssessError::NotReady => Self::NotReady,
+            AssessError::DeadlineExceeded => Self::DeadlineExceeded,
+            AssessError::TransactionIdReused => Self::TransactionIdReused,
+            AssessError::Internal(cause) => Self::Internal(cause),
+        }
     }
 }
 
@@ -223,7 +253,8 @@ mod tests {
         ];
         // A new variant fails to compile here until the list above, which the tests walk, has it.
         let place = |error: &ApiError| match error {
-            ApiError::MalformedJson { .. } => 0,
+            // One row for both.
+            ApiError::MalformedJson { .. } | ApiError::BodyBroken => 0,
             ApiError::Unauthorized => 1,
             ApiError::Forbidden(_) => 2,
             ApiError::NotFound => 3,
@@ -271,7 +302,9 @@ mod tests {
     #[test]
     fn headers_say_what_to_do() {
         let header = |error: ApiError, name: HeaderName| {
-            error.answer("r").headers().get(name).map(|value| value.to_str().unwrap_or_default().to_owned())
+            let mut response = Response::default();
+            error.tell(&mut response, "r");
+            response.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_owned())
         };
         assert_eq!(header(ApiError::Overloaded("queue"), RETRY_AFTER).as_deref(), Some("1"));
         assert_eq!(header(ApiError::NotReady, RETRY_AFTER).as_deref(), Some("1"));

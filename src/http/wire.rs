@@ -8,6 +8,6 @@ pub mod response;
 
 pub use request::{BatchItemFault, FieldFault, WireFault, parse_batch, parse_transaction};
 pub use response::{
-    BatchDecision, BatchFailure, BatchResponse, BatchResult, BatchSummary, HealthResponse, ItemError, PredictResponse,
-    Problem, ReadyResponse,
+    BatchDecision, BatchFailure, BatchResponse, BatchResult, BatchSummary, HealthResponse, ItemError, ModelResponse,
+    PredictResponse, Problem, ReadyResponse,
 };

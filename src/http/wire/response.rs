@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::domain::{Decision, HistoryStatus, Probability, RedFlag};
 use crate::http::wire::FieldFault;
+use crate::model::LoadedModel;
+use crate::model::manifest::SpanMetrics;
+use crate::scoring::Decided;
 
 /// The decision on a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -29,7 +33,7 @@ pub struct PredictResponse<'a> {
     #[schema(value_type = f64, minimum = 0, maximum = 1, example = 0.8731)]
     pub fraud_probability: Probability,
     /// What to do.
-    #[schema(value_type = String, example = "decline")]
+    #[schema(schema_with = decision_schema)]
     pub decision: Decision,
     /// Stable codes, most important first. At least one for a review or a decline; none for an approval unless
     /// `explain=true` asked for them. Codes may be added.
@@ -42,8 +46,28 @@ pub struct PredictResponse<'a> {
     #[schema(example = "v1.0")]
     pub model_version: &'a str,
     /// How much of the user's history was known.
-    #[schema(value_type = String, example = "full")]
+    #[schema(schema_with = history_schema)]
     pub history: HistoryStatus,
+}
+
+impl<'a> PredictResponse<'a> {
+    /// The answer that tells this decision.
+    #[must_use]
+    pub fn of(decided: &'a Decided) -> Self {
+        let is_fraud = decided.decision.is_fraud();
+        Self {
+            transaction_id: decided.transaction_id.as_str(),
+            is_fraud,
+            fraud: is_fraud,
+            risk_score: decided.risk_score.shown(),
+            fraud_probability: decided.probability,
+            decision: decided.decision,
+            red_flags: &decided.red_flags,
+            reasoning: &decided.reasoning,
+            model_version: &decided.model_version,
+            history: decided.history,
+        }
+    }
 }
 
 /// What became of a batch.
@@ -149,6 +173,97 @@ pub struct Problem {
     pub errors: Vec<FieldFault>,
 }
 
+/// The live model.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelResponse<'a> {
+    /// Its name.
+    #[schema(example = "fraud-detection")]
+    pub name: &'a str,
+    /// Its version.
+    #[schema(example = "v1.0")]
+    pub version: &'a str,
+    /// The SHA-256 of its graph, in hexadecimal.
+    #[schema(example = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae")]
+    pub sha256: &'a str,
+    /// When this process loaded it.
+    #[schema(format = DateTime, example = "2026-04-23T10:15:30Z")]
+    pub loaded_at: String,
+    /// When it was trained.
+    #[schema(format = DateTime, example = "2026-04-20T08:00:00Z")]
+    pub trained_at: &'a str,
+    /// How many features it reads.
+    #[schema(example = 41)]
+    pub features: usize,
+    /// How well it did on the held-out time span.
+    pub metrics: ModelMetrics,
+}
+
+/// Metrics on the held-out time span.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelMetrics {
+    /// With each user's history.
+    pub with_history: SpanResponse,
+    /// The same transactions with all history missing.
+    pub without_history: SpanResponse,
+}
+
+/// How well a model ranks the transactions of one time span.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpanResponse {
+    /// Transactions.
+    #[schema(example = 196_088)]
+    pub rows: u64,
+    /// Frauds among them.
+    #[schema(example = 998)]
+    pub frauds: u64,
+    /// Area under the receiver operating characteristic.
+    #[schema(minimum = 0, maximum = 1, example = 0.9996)]
+    pub auc: f64,
+    /// Average precision.
+    #[schema(minimum = 0, maximum = 1, example = 0.976)]
+    pub average_precision: f64,
+    /// Share of the frauds among the riskiest 0.5 % of the transactions.
+    #[schema(minimum = 0, maximum = 1, example = 0.927)]
+    pub recall_at_half_percent_alerts: f64,
+    /// Share of the frauds among the riskiest 1 % of the transactions.
+    #[schema(minimum = 0, maximum = 1, example = 0.986)]
+    pub recall_at_one_percent_alerts: f64,
+}
+
+impl<'a> ModelResponse<'a> {
+    /// The answer that tells this model.
+    #[must_use]
+    pub fn of(model: &'a LoadedModel) -> Self {
+        let manifest = model.manifest();
+        Self {
+            name: &manifest.name,
+            version: &manifest.version,
+            sha256: &manifest.sha256,
+            loaded_at: model.loaded_at().to_string(),
+            trained_at: &manifest.training.created_at,
+            features: manifest.features.len(),
+            metrics: ModelMetrics {
+                with_history: manifest.metrics.with_history.into(),
+                without_history: manifest.metrics.without_history.into(),
+            },
+        }
+    }
+}
+
+impl From<SpanMetrics> for SpanResponse {
+    fn from(metrics: SpanMetrics) -> Self {
+        let SpanMetrics {
+            rows,
+            frauds,
+            auc,
+            average_precision,
+            recall_at_half_percent_alerts,
+            recall_at_one_percent_alerts,
+        } = metrics;
+        Self { rows, frauds, auc, average_precision, recall_at_half_percent_alerts, recall_at_one_percent_alerts }
+    }
+}
+
 /// Whether the process can score.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
@@ -178,6 +293,25 @@ pub struct ReadyResponse {
     /// `ready` with status 200; `starting` or `draining` with 503.
     #[schema(example = "ready")]
     pub status: &'static str,
+}
+
+fn decision_schema() -> Schema {
+    words("What to do.", Decision::ALL.map(Decision::as_str), "decline")
+}
+
+fn history_schema() -> Schema {
+    let words_of = [HistoryStatus::Full, HistoryStatus::None, HistoryStatus::Unavailable].map(HistoryStatus::as_str);
+    words("How much of the user's history was known: `none` when the transaction names no user.", words_of, "full")
+}
+
+/// A closed list of words.
+fn words<const N: usize>(description: &str, words: [&'static str; N], example: &str) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .description(Some(description))
+        .examples([example])
+        .into()
 }
 
 /// Writes the model's output with six decimals at most: `0.8731`, not the `0.8730999827384949` that the same float32

@@ -1,0 +1,76 @@
+//! What load balancers, schedulers and scrapers ask: cheap, answered without a key and without a queue.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::http::Shared;
+use crate::http::wire::{HealthResponse, ReadyResponse};
+use crate::lifecycle::Phase;
+use crate::scoring::Health;
+
+/// Whether the process can score
+///
+/// For restarting: stays 200 while the process drains, under overload, and while things beside the process fail; a known
+/// transaction is scored now and then and the outcome remembered, so that asking costs nothing.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operations",
+    responses(
+        (status = 200, description = "The process can score.", body = HealthResponse),
+        (status = 503, description = "It cannot: it is starting, or broken.", body = HealthResponse),
+    ),
+)]
+pub async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    let health = shared.scorer.health();
+    let Health { model_live, threads_progress, known_row_scored } = health;
+    let word = |ok: bool, otherwise: &'static str| if ok { "ok" } else { otherwise };
+    let response = HealthResponse {
+        status: word_of(health.can_score()),
+        service: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        model_version: shared.scorer.model().map(|model| model.version().to_string()),
+        uptime_seconds: shared.started_at.elapsed().as_secs(),
+        checks: BTreeMap::from([
+            ("model", word(model_live, "loading")),
+            ("scoring_threads", word(threads_progress, "stalled")),
+            ("known_transaction", word(known_row_scored, "failed")),
+        ]),
+    };
+    (status(health.can_score()), Json(response)).into_response()
+}
+
+/// Whether the process wants requests
+///
+/// For routing: 200 only between the end of starting and the order to stop.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "operations",
+    responses(
+        (status = 200, description = "Send requests.", body = ReadyResponse),
+        (status = 503, description = "Do not: the process is starting or draining.", body = ReadyResponse),
+    ),
+)]
+pub async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let phase = shared.lifecycle.phase();
+    let word = match phase {
+        Phase::Starting => "starting",
+        Phase::Ready => "ready",
+        Phase::Draining => "draining",
+    };
+    (status(phase == Phase::Ready), Json(ReadyResponse { status: word })).into_response()
+}
+
+fn status(ok: bool) -> StatusCode {
+    if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+fn word_of(healthy: bool) -> &'static str {
+    if healthy { "healthy" } else { "unhealthy" }
+}
