@@ -29,6 +29,8 @@ enum Command {
         /// The version's folder, or a models folder with metadata.json.
         folder: PathBuf,
     },
+    /// Ask the service on this machine whether it is healthy.
+    Healthcheck,
     Featurize(offline::featurize::FeaturizeArgs),
     Replay(offline::replay::ReplayArgs),
     Simulate(offline::simulate::SimulateArgs),
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => Settings::load().map_err(anyhow::Error::from).and_then(app::serve),
         Command::VerifyModel { folder } => offline::verify_model::run(&folder),
+        Command::Healthcheck => offline::healthcheck::run(),
         Command::Featurize(args) => offline::featurize::run(&args),
         Command::Replay(args) => offline::replay::run(&args),
         Command::Simulate(args) => offline::simulate::run(&args),

@@ -12,8 +12,9 @@ mod reader;
 pub mod secret;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -232,14 +233,7 @@ impl Settings {
     /// # Errors
     /// Every fault, at once.
     pub fn load() -> Result<Self, SettingsError> {
-        let mut environment = BTreeMap::new();
-        for (name, text) in std::env::vars_os() {
-            // A name that is not UTF-8 is none of ours; the reader refuses what a value that is not turns into.
-            if let Ok(name) = name.into_string() {
-                environment.insert(name, text.to_string_lossy().into_owned());
-            }
-        }
-        Self::from_environment(&environment, Machine::detect())
+        Self::from_environment(&environment(), Machine::detect())
     }
 
     /// The same from given variables: for tests.
@@ -263,6 +257,37 @@ impl Settings {
         let settings = read::settings(&mut reader, machine);
         let faults = reader.into_faults();
         if faults.is_empty() { Ok(settings) } else { Err(SettingsError { faults }) }
+    }
+
+    /// Where a program on this machine reaches the service, whatever else is wrong with the settings:
+    /// `http://127.0.0.1:8000/ml`, without a slash at the end.
+    ///
+    /// # Errors
+    /// Every fault of the keys that it is made of.
+    pub fn load_own_url() -> Result<String, SettingsError> {
+        Self::own_url(&environment())
+    }
+
+    /// The same from given variables.
+    ///
+    /// # Errors
+    /// Every fault of the keys that it is made of.
+    pub fn own_url(environment: &BTreeMap<String, String>) -> Result<String, SettingsError> {
+        let (values, _) = layers::merge(environment);
+        let mut reader = Reader::new(values, Vec::new());
+        let http = read::http(&mut reader);
+        reader.demand("http.port", http.port != 0, "with 0 the system chooses the port, so nobody else knows it");
+        let mut faults = reader.into_faults();
+        faults.retain(|fault| ["http.host", "http.port", "http.base_path"].contains(&fault.key.as_str()));
+        if !faults.is_empty() {
+            return Err(SettingsError { faults });
+        }
+        let host = match http.host {
+            IpAddr::V4(host) if host.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(host) if host.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
+            host => host,
+        };
+        Ok(format!("http://{}{}", SocketAddr::new(host, http.port), http.base_path))
     }
 
     /// What is set otherwise than by default, and where it was set, in one line without secrets: for the log.
@@ -300,6 +325,14 @@ impl Settings {
     }
 }
 
+/// The process's environment.
+fn environment() -> BTreeMap<String, String> {
+    // A name that is not UTF-8 is none of ours; the reader refuses what a value that is not turns into.
+    let named =
+        |(name, text): (OsString, OsString)| Some((name.into_string().ok()?, text.to_string_lossy().into_owned()));
+    std::env::vars_os().filter_map(named).collect()
+}
+
 /// The default idle timeout of an Application Load Balancer.
 const ALB_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// ECS on Fargate kills a task at the latest this long after SIGTERM.
@@ -320,6 +353,24 @@ mod tests {
 
     fn message<const N: usize>(pairs: [(&str, &str); N]) -> String {
         load(pairs).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_own_url_needs_nothing_but_the_keys_it_is_made_of() {
+        for (pairs, url) in [
+            (&[][..], "http://127.0.0.1:8000"),
+            (&[("ENVIRONMENT", "production"), ("FRAUD_HTTP__DEADLINE", "soon")], "http://127.0.0.1:8000"),
+            (&[("PORT", "9000"), ("FRAUD_HTTP__BASE_PATH", "/ml")], "http://127.0.0.1:9000/ml"),
+            (&[("FRAUD_HTTP__HOST", "::")], "http://[::1]:8000"),
+            (&[("FRAUD_HTTP__HOST", "10.0.0.7")], "http://10.0.0.7:8000"),
+        ] {
+            let environment = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+            assert_eq!(Settings::own_url(&environment).as_deref(), Ok(url), "{pairs:?}");
+        }
+        for (name, text) in [("PORT", "0"), ("PORT", "http"), ("FRAUD_HTTP__BASE_PATH", "ml")] {
+            let faults = Settings::own_url(&BTreeMap::from([(name.to_owned(), text.to_owned())])).unwrap_err().faults;
+            assert_eq!(faults.len(), 1, "{name}={text}");
+        }
     }
 
     #[test]

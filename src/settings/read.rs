@@ -91,7 +91,7 @@ fn environment(reader: &mut Reader) -> Environment {
     })
 }
 
-fn http(reader: &mut Reader) -> HttpSettings {
+pub(super) fn http(reader: &mut Reader) -> HttpSettings {
     HttpSettings {
         host: reader
             .parse("http.host", "an IPv4 or IPv6 address", IpAddr::from(Ipv4Addr::LOCALHOST), |text| text.parse().ok()),
