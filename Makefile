@@ -37,6 +37,24 @@ runtime: ## fetch ONNX Runtime's library, pinned and hash-checked (done by the o
 test: runtime ## run every test
 	cargo test --workspace --locked
 
+# A version of the models folder, from scratch. DATA= names labelled transactions (CSV, NDJSON or Parquet); without it
+# they are simulated. TRAIN= passes further arguments on, such as `--test-from 2026-05-01`.
+VERSION ?= v1.0
+SIMULATE ?= --seed 1 --cards 600 --days 270
+TRAIN ?=
+
+.PHONY: train
+train: .venv/ready ## train a model: from simulated transactions, or DATA=file OUT=folder (VERSION=… TRAIN=…)
+	$(if $(DATA),$(if $(OUT),,$(error make train DATA=… needs OUT=folder: it must not replace the shipped model)))
+	cargo build --release --locked
+	.venv/bin/python models/training/train.py --binary target/release/fraud-detection --version "$(VERSION)" \
+	    --output "$(or $(OUT),models)" $(if $(DATA),--data "$(DATA)",--simulate "$(SIMULATE)") $(TRAIN)
+
+.venv/ready: models/training/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 .PHONY: lint
 lint: format-check clippy doc deny machete ## formatting, clippy, documentation, licences and advisories, unused dependencies
 
