@@ -33,6 +33,7 @@ enum Command {
     Healthcheck,
     Featurize(offline::featurize::FeaturizeArgs),
     Replay(offline::replay::ReplayArgs),
+    Score(offline::score::ScoreArgs),
     Simulate(offline::simulate::SimulateArgs),
 }
 
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Healthcheck => offline::healthcheck::run(),
         Command::Featurize(args) => offline::featurize::run(&args),
         Command::Replay(args) => offline::replay::run(&args),
+        Command::Score(args) => offline::score::run(&args),
         Command::Simulate(args) => offline::simulate::run(&args),
     };
     match outcome {

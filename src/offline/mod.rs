@@ -7,5 +7,6 @@ pub mod npy;
 pub mod progress;
 pub mod ranking;
 pub mod replay;
+pub mod score;
 pub mod simulate;
 pub mod verify_model;
