@@ -72,8 +72,7 @@ pub enum LoggingError {
 ///
 /// # Errors
 /// See [`LoggingError`].
-pub fn init(environment: Environment, settings: &LogSettings) -> Result<(Logs, LogGuard), LoggingError> {
-    let identity = Identity::of(environment);
+pub fn init(identity: Identity, settings: &LogSettings) -> Result<(Logs, LogGuard), LoggingError> {
     // A descriptor of its own: `io::Stdout` keeps the end of what a pipe did not take in a buffer and calls it written.
     let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(LoggingError::Stdout)?;
     let (logs, guard) = start(File::from(stdout), settings.buffer_lines, identity).map_err(LoggingError::Thread)?;

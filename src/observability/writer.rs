@@ -255,11 +255,9 @@ impl Drop for LogPermit {
 }
 
 impl LogGuard {
-    /// Waits until stdout has taken every line that was written before, at most so long. Blocks the thread.
-    ///
-    /// # Errors
-    /// How many lines stdout has not taken.
-    pub fn flush(&self, timeout: Duration) -> Result<(), u64> {
+    /// Waits until stdout has taken every line that was written before, at most so long; returns how many it has not
+    /// taken. Blocks the thread.
+    pub fn flush(&self, timeout: Duration) -> u64 {
         let shared = &*self.0.0;
         let deadline = Instant::now() + timeout;
         let mut queue = shared.queue.lock();
@@ -268,17 +266,17 @@ impl LogGuard {
             queue.flushing = true;
             shared.filled.notify_one();
             if shared.settled.wait_until(&mut queue, deadline).timed_out() && queue.settled < target {
-                return Err(target - queue.settled);
+                return target - queue.settled;
             }
         }
-        Ok(())
+        0
     }
 }
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
         // Nobody is left to be told of lines that stdout did not take.
-        self.flush(Duration::from_secs(1)).unwrap_or_default();
+        self.flush(Duration::from_secs(1));
         let shared = &*self.0.0;
         shared.queue.lock().closed = true;
         shared.filled.notify_one();
@@ -477,7 +475,7 @@ mod tests {
         logs.note_refused();
         logs.note_refused();
         assert_eq!(logs.stats(), LogStats { written: 0, lost: 0, dropped_events: 7 });
-        assert_eq!(guard.flush(Duration::from_millis(20)), Err((ROOM + EVENT_LINES) as u64));
+        assert_eq!(guard.flush(Duration::from_millis(20)) as usize, ROOM + EVENT_LINES);
 
         let waiting = tokio::spawn({
             let logs = logs.clone();
@@ -485,9 +483,9 @@ mod tests {
         });
         open(&gate);
         waiting.await.unwrap();
-        guard.flush(Duration::from_secs(10)).unwrap();
+        assert_eq!(guard.flush(Duration::from_secs(10)), 0);
         // The notes were put in while the flush waited, perhaps behind its target.
-        guard.flush(Duration::from_secs(10)).unwrap();
+        assert_eq!(guard.flush(Duration::from_secs(10)), 0);
         let lines = lines(&written);
         let of_requests: Vec<&String> = lines.iter().filter(|line| line.parse::<usize>().is_ok()).collect();
         assert_eq!(of_requests.len(), ROOM);
@@ -517,21 +515,17 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn a_slow_reader_of_a_pipe_gets_every_line_whole_and_in_the_order_of_its_writer() {
+    async fn the_reader_of_a_pipe_gets_every_line_whole_and_in_the_order_of_its_writer() {
         const WRITERS: usize = 8;
         const EACH: usize = 2_000;
         let (reader, writer) = io::pipe().unwrap();
         let (logs, guard) = Logs::start(writer, 64, note).unwrap();
         let read = std::thread::spawn(move || {
             let mut next = [0; WRITERS];
-            // A small buffer and a pause now and then: the pipe is full most of the time.
-            for (count, line) in BufReader::with_capacity(512, reader).lines().enumerate() {
+            for line in BufReader::with_capacity(512, reader).lines() {
                 let line: (usize, usize, String) = serde_json::from_str(&line.unwrap()).unwrap();
                 assert_eq!(line.1, next[line.0]);
                 next[line.0] += 1;
-                if count % 4096 == 0 {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
             }
             next
         });
@@ -547,7 +541,7 @@ mod tests {
         for writer in writers {
             writer.await.unwrap();
         }
-        guard.flush(Duration::from_secs(30)).unwrap();
+        assert_eq!(guard.flush(Duration::from_secs(30)), 0);
         assert_eq!(logs.stats().written as usize, WRITERS * EACH);
         drop(guard);
         assert_eq!(read.join().unwrap(), [EACH; WRITERS]);
@@ -585,7 +579,7 @@ mod tests {
         for index in 0..50 {
             permit.write(&format!("line {index}"));
         }
-        guard.flush(Duration::from_secs(10)).unwrap();
+        assert_eq!(guard.flush(Duration::from_secs(10)), 0);
         let lines = lines(&written);
         assert!(lines.iter().enumerate().all(|(index, line)| *line == format!("\"line {index}\"")), "{lines:?}");
         assert_eq!((lines.len(), logs.stats().written), (50, 50));
@@ -596,7 +590,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().unwrap();
         let (logs, guard) = Logs::start(writer, 4, note).unwrap();
         logs.reserve(1).await.write(&"read");
-        guard.flush(Duration::from_secs(10)).unwrap();
+        assert_eq!(guard.flush(Duration::from_secs(10)), 0);
         let mut line = [0; 7];
         reader.read_exact(&mut line).unwrap();
         assert_eq!(&line, b"\"read\"\n");
@@ -604,7 +598,7 @@ mod tests {
         for index in 0..100 {
             logs.reserve(1).await.write(&index);
         }
-        guard.flush(Duration::from_secs(10)).unwrap();
+        assert_eq!(guard.flush(Duration::from_secs(10)), 0);
         assert_eq!(logs.stats(), LogStats { written: 1, lost: 100, dropped_events: 0 });
     }
 
@@ -618,7 +612,7 @@ mod tests {
         permit.merge(logs.reserve(0).await);
         logs.write_event(&"z".repeat(3 * CHUNK_BYTES));
         open(&gate);
-        guard.flush(Duration::from_secs(10)).unwrap();
+        assert_eq!(guard.flush(Duration::from_secs(10)), 0);
         let writes: Vec<Vec<u8>> = written.try_iter().collect();
         assert!(writes.iter().all(|write| write.ends_with(b"\n")));
         let longest = writes.iter().filter(|write| !write.contains(&b'z')).map(Vec::len).max().unwrap();
