@@ -78,8 +78,10 @@ impl Runtime {
             .build()
             .map_err(|error| refused(error.to_string()))?;
         environment.set_log_level(LogLevel::Warning);
+        let environment = ENVIRONMENT.get_or_init(|| environment).clone();
+        // Only now: whoever waits must find it, a second one cannot be made.
         drop(guard);
-        Ok(Self { environment: ENVIRONMENT.get_or_init(|| environment).clone() })
+        Ok(Self { environment })
     }
 }
 
