@@ -19,14 +19,15 @@ pub const KEPT_MS: i64 = USER_WINDOWS_MS[USER_WINDOWS_MS.len() - 1] + 7 * 86_400
 #[must_use]
 pub fn summarise(events: &[Event], before: &Event) -> UserHistory {
     let (at, id, category) = (before.millis(), before.id(), before.category());
-    let visible = &events[..events.partition_point(|event| event.millis() <= at)];
-
     let mut history = UserHistory::default();
     // Newest first, one sum grows; each window takes its value when the first event too old for it comes by.
     let mut sum = WindowSummary::default();
     let mut open = 0..USER_WINDOWS_MS.len();
-    for event in visible.iter().rev().filter(|event| event.id() != id) {
+    for event in events.iter().rev().filter(|event| event.id() != id) {
         let age_ms = at - event.millis();
+        if age_ms < 0 {
+            continue;
+        }
         while !open.is_empty() && age_ms >= USER_WINDOWS_MS[open.start] {
             history.windows[open.start] = sum;
             open.start += 1;

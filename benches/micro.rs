@@ -1,0 +1,141 @@
+//! The steps of one prediction that need neither a model nor a socket: parse, hash, observe history, extract.
+//!
+//! The budget for observing and extracting with a million users is 5 µs, for a user with 70 events 2 KiB; the fill
+//! prints what it took. `MICRO_USERS=1000000` measures with so many users (2 GB); without it there are 100,000.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use fraud_detection::domain::{Amount, History, Place, Timestamp, Transaction, TransactionId, UserKey};
+use fraud_detection::features::{FeatureSchema, all_names};
+use fraud_detection::history::{HistoryStore as _, KeyHasher, MemoryStore, Visit};
+use fraud_detection::http::wire::parse_transaction;
+use jiff::tz::TimeZone;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Events a user has in the time history is kept for.
+const EVENTS: u32 = 70;
+const KEPT_MS: i64 = 37 * 86_400_000;
+const BEGIN_MS: i64 = 1_700_000_000_000;
+
+const BODY: &[u8] = br#"{"transaction_id": "t01082573", "user_id": "u00152", "merchant": "Herzog Ltd",
+    "merchant_category": "misc_pos", "amount": 40.31, "location": "Walkersville, WV", "latitude": 39.6846,
+    "longitude": -80.1264, "timestamp": "2020-05-01T00:00:30Z"}"#;
+
+fn schema() -> FeatureSchema {
+    let names: Vec<_> = all_names().collect();
+    let categories = ["grocery", "travel", "misc_pos"].map(String::from).to_vec();
+    FeatureSchema::new(&names, categories, TimeZone::UTC).expect("these are the registry's own names")
+}
+
+/// Endless transactions of many users, each user at the same pace, in the order of time.
+struct Traffic {
+    users: Vec<UserKey>,
+    random: ChaCha8Rng,
+    made: u64,
+}
+
+impl Traffic {
+    fn new(users: u32) -> Self {
+        let keys = KeyHasher::new(b"bench");
+        let users = (0..users).map(|user| keys.user_key(&format!("user-{user}"))).collect();
+        Self { users, random: ChaCha8Rng::seed_from_u64(1), made: 0 }
+    }
+
+    /// The next transaction, of any user.
+    fn next(&mut self) -> (UserKey, Transaction) {
+        let user = self.users[self.random.random_range(0..self.users.len())];
+        (user, self.transaction())
+    }
+
+    fn transaction(&mut self) -> Transaction {
+        self.made += 1;
+        let pace = KEPT_MS as f64 / (self.users.len() as f64 * f64::from(EVENTS));
+        let random = &mut self.random;
+        Transaction {
+            id: TransactionId::parse(&format!("tx-{}", self.made)).expect("it is short"),
+            amount: Amount::from_units(random.random_range(0..2_000_000)).expect("it is in range"),
+            merchant: format!("Merchant {}", random.random_range(0..700)).into(),
+            location: "Walkersville, WV".into(),
+            timestamp: Timestamp::from_millis(BEGIN_MS + (self.made as f64 * pace) as i64).expect("it is in range"),
+            user_id: None,
+            merchant_category: Some(["grocery", "travel", "misc_pos"][random.random_range(0..3)].into()),
+            channel: None,
+            currency: None,
+            coordinates: Place::new(random.random_range(-90.0..90.0), random.random_range(-180.0..180.0)),
+        }
+    }
+
+    /// A store in which every user has reached the steady state.
+    #[expect(clippy::print_stdout, reason = "a figure of the benchmark")]
+    fn fill(&mut self) -> MemoryStore {
+        let store = MemoryStore::new(usize::MAX);
+        for _ in 0..EVENTS {
+            for user in 0..self.users.len() {
+                let transaction = self.transaction();
+                store.visit(&Visit::new(self.users[user], &transaction), true);
+            }
+        }
+        let (stats, resident) = (store.stats(), resident_bytes());
+        println!(
+            "history: {} users with {EVENTS} events each, {} bytes a user counted; the process holds {} MiB",
+            stats.users,
+            stats.bytes / stats.users,
+            resident >> 20
+        );
+        store
+    }
+}
+
+/// The resident set of this process, where the system tells.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+fn parse(criterion: &mut Criterion) {
+    criterion.bench_function("parse a body into a transaction", |bencher| {
+        bencher.iter(|| parse_transaction(black_box(BODY), &TimeZone::UTC, None));
+    });
+    let keys = KeyHasher::new(b"bench");
+    criterion.bench_function("hash a user_id", |bencher| bencher.iter(|| keys.user_key(black_box("4000001234567899"))));
+}
+
+fn history(criterion: &mut Criterion) {
+    let users = std::env::var("MICRO_USERS").ok().and_then(|users| users.parse().ok()).unwrap_or(100_000);
+    let mut traffic = Traffic::new(users);
+    let store = traffic.fill();
+    let features = schema();
+
+    let (user, transaction) = traffic.next();
+    let known = History::of_user(store.visit(&Visit::new(user, &transaction), false));
+    let mut row = Vec::with_capacity(features.len());
+    criterion.bench_function("extract a row", |bencher| {
+        bencher.iter(|| {
+            row.clear();
+            features.extract(black_box(&transaction), black_box(&known), &mut row);
+        });
+    });
+    criterion.bench_function("observe and record a user's history", |bencher| {
+        bencher.iter_batched(
+            || traffic.next(),
+            |(user, transaction)| store.visit(&Visit::new(user, &transaction), true),
+            BatchSize::SmallInput,
+        );
+    });
+    criterion.bench_function("observe, record and extract", |bencher| {
+        bencher.iter_batched(
+            || traffic.next(),
+            |(user, transaction)| {
+                let history = History::of_user(store.visit(&Visit::new(user, &transaction), true));
+                row.clear();
+                features.extract(&transaction, &history, &mut row);
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+criterion_group!(micro, parse, history);
+criterion_main!(micro);
