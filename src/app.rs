@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use crate::history::MemoryStore;
 use crate::model::loaded::LoadOptions;
-use crate::model::{LoadedModel, ModelPointer, ModelRegistry, ModelSource, Runtime};
+use crate::model::{LoadedModel, ModelRegistry, ModelSource, Runtime};
 use crate::scoring::decisions::DecisionsSettings;
 use crate::scoring::pool::PoolSettings;
 use crate::scoring::{Scorer, ScorerSettings};
@@ -63,9 +63,7 @@ pub fn start_scorer(settings: &Settings, models: Arc<ModelRegistry>) -> anyhow::
 /// Why the version may not go live, and what to do.
 pub fn load_model(settings: &Settings) -> anyhow::Result<LoadedModel> {
     let runtime = Runtime::load(&runtime_library(settings))?;
-    let pointer =
-        ModelPointer::parse(&settings.model.version).map_err(|accepted| anyhow::anyhow!("model.version {accepted}"))?;
-    let files = ModelSource::Disk(settings.model.path.clone()).read(&pointer)?;
+    let files = ModelSource::Disk(settings.model.path.clone()).read(&settings.model.version)?;
     let options = LoadOptions {
         sessions: settings.scoring.threads,
         max_batch: settings.scoring.max_batch,

@@ -25,6 +25,7 @@ pub use layers::Fault;
 pub use machine::Machine;
 pub use secret::Secret;
 
+use crate::model::ModelPointer;
 use reader::Reader;
 
 /// Where the service runs.
@@ -134,8 +135,8 @@ pub struct DecisionsSettings {
 pub struct ModelSettings {
     /// The folder of versions, or one version's.
     pub path: PathBuf,
-    /// `current`, or a version such as `v1.0`: 1 to 128 graphic ASCII characters.
-    pub version: String,
+    /// Which version.
+    pub version: ModelPointer,
 }
 
 /// How user ids are hidden.
@@ -413,10 +414,11 @@ mod tests {
             ("PATH", "/bin"),
         ])
         .unwrap();
+        let v1_2 = ModelPointer::Fixed { version: "v1.2".to_owned(), manifest_sha256: None };
         assert_eq!(settings.http.port, 9000);
         assert_eq!(settings.http.predict_body_limit, 2048);
         assert_eq!(settings.log.level, tracing::Level::ERROR);
-        assert_eq!((settings.model.path.to_str(), settings.model.version.as_str()), (Some("/models"), "v1.2"));
+        assert_eq!((settings.model.path.to_str(), &settings.model.version), (Some("/models"), &v1_2));
         assert_eq!(settings.environment, Environment::Staging);
         assert_eq!(settings.scoring.threads, 2);
         assert_eq!(settings.http.deadline, Duration::from_secs(1), "an empty variable counts as not set");
@@ -474,7 +476,7 @@ mod tests {
             "- decisions.memory_limit (from FRAUD_DECISIONS__MEMORY_LIMIT): must be a size from 1MiB to 1024GiB"
                 .to_owned(),
             "- http.base_path (from FRAUD_HTTP__BASE_PATH): must be empty, or a path such as /ml".to_owned(),
-            "- model.version (from FRAUD_MODEL__VERSION): must be current, or a version".to_owned(),
+            "- model.version (from FRAUD_MODEL__VERSION): must be current, a version".to_owned(),
             "- environment (from ENVIRONMENT): must be development, test, staging or production".to_owned(),
             "- REDIS_URL: this build keeps history in memory only".to_owned(),
             "- S3_MODEL_BUCKET: this build loads models from disk only".to_owned(),

@@ -11,6 +11,7 @@ use super::{
     ApiKeys, DecisionsSettings, Environment, HistorySettings, HttpSettings, LogSettings, Machine, ModelSettings,
     PrivacySettings, RuntimeSettings, ScoringSettings, Secret, Settings, ShutdownSettings, TimestampSettings,
 };
+use crate::model::ModelPointer;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -172,13 +173,12 @@ fn model(reader: &mut Reader) -> ModelSettings {
                 (!text.is_empty()).then(|| text.to_owned())
             })
             .into(),
-        version: reader.parse("model.version", "current, or a version such as v1.0", String::new(), |text| {
-            // A version names a folder: it must not lead out of the root.
-            let name = (1..=128).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-                && !text.starts_with('.');
-            name.then(|| text.to_owned())
-        }),
+        version: reader.parse(
+            "model.version",
+            "current, a version such as v1.0, or one pinned by its manifest's hash: v1.0@sha256:<64 hexadecimal digits>",
+            ModelPointer::Current,
+            |text| ModelPointer::parse(text).ok(),
+        ),
     }
 }
 
