@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: runtime ## build and serve with the shipped model on http://127.0.0.1:8000 (PORT=…)
@@ -50,10 +50,17 @@ train: .venv/ready ## train a model: from simulated transactions, or DATA=file O
 	.venv/bin/python models/training/train.py --binary target/release/fraud-detection --version "$(VERSION)" \
 	    --output "$(or $(OUT),models)" $(if $(DATA),--data "$(DATA)",--simulate "$(SIMULATE)") $(TRAIN)
 
+# By the system's own pip: some distributions ship a venv that cannot install one.
 .venv/ready: models/training/requirements.txt
-	python3 -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python3 must be 3.11 or later for training")'
+	python3 -m venv --without-pip .venv
+	python3 -m pip --python .venv/bin/python install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+.PHONY: demo
+demo: runtime ## serve the shipped model, replay labelled transactions, print latencies and the confusion table
+	cargo build --release --locked
+	@bash tests/demo.sh target/release/fraud-detection .data/demo
 
 .PHONY: lint
 lint: format-check clippy doc deny machete ## formatting, clippy, documentation, licences and advisories, unused dependencies
@@ -96,6 +103,20 @@ tools:
 	        *) cargo install --locked --root .tools --version "=$$version" "$$name" ;; \
 	    esac; \
 	done
+
+# With as many users as the budget names; the histories take about 2 GB.
+MICRO_USERS ?= 1000000
+
+.PHONY: bench
+bench: ## measure the steps of a prediction and write benches/RESULTS.md (MICRO_USERS=…)
+	@mkdir -p .data
+	rm -rf target/criterion
+	MICRO_USERS=$(MICRO_USERS) cargo bench --locked --bench micro | tee .data/bench.txt
+	@python3 benches/results.py .data/bench.txt
+
+.PHONY: docs/openapi.json
+docs/openapi.json: ## write the API's contract anew from the code
+	UPDATE_OPENAPI=1 cargo test --locked openapi
 
 .PHONY: clean
 clean: ## remove everything that was built, fetched or generated
