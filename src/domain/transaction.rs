@@ -168,24 +168,20 @@ impl Draft<'_> {
     }
 
     fn coordinates(&self, faults: &mut Vec<Fault>) -> Option<Place> {
-        let mut fault = |field, problem| {
-            faults.push(Fault { field, problem });
-            None
+        let (latitude, longitude) = (self.latitude, self.longitude);
+        let mut check = |field, own: Option<f64>, other: Option<f64>, in_range: fn(f64) -> bool, problems: [_; 2]| {
+            let [alone, out_of_range] = problems;
+            match own {
+                None if other.is_some() => faults.push(Fault { field, problem: alone }),
+                Some(degrees) if !in_range(degrees) => faults.push(Fault { field, problem: out_of_range }),
+                _ => {}
+            }
         };
-        match (self.latitude, self.longitude) {
-            (None, None) => None,
-            (Some(_), None) => fault("longitude", "is required when latitude is given"),
-            (None, Some(_)) => fault("latitude", "is required when longitude is given"),
-            (Some(latitude), Some(longitude)) => Place::new(latitude, longitude).or_else(|| {
-                if Place::new(latitude, 0.0).is_none() {
-                    fault("latitude", "must be between -90 and 90 degrees");
-                }
-                if Place::new(0.0, longitude).is_none() {
-                    fault("longitude", "must be between -180 and 180 degrees");
-                }
-                None
-            }),
-        }
+        let problems = ["is required when longitude is given", "must be between -90 and 90 degrees"];
+        check("latitude", latitude, longitude, |degrees| Place::new(degrees, 0.0).is_some(), problems);
+        let problems = ["is required when latitude is given", "must be between -180 and 180 degrees"];
+        check("longitude", longitude, latitude, |degrees| Place::new(0.0, degrees).is_some(), problems);
+        Place::new(latitude?, longitude?)
     }
 }
 
@@ -290,6 +286,7 @@ mod tests {
             ]
         );
         assert_eq!(faults(&Draft { latitude: Some(1.0), ..draft() }), ["longitude"]);
+        assert_eq!(faults(&Draft { latitude: Some(91.0), ..draft() }), ["latitude", "longitude"]);
         assert_eq!(faults(&Draft { longitude: Some(1.0), ..draft() }), ["latitude"]);
     }
 

@@ -14,6 +14,7 @@ use http::header::AUTHORIZATION;
 
 use crate::http::Shared;
 use crate::http::error::ApiError;
+use crate::observability::ScoringEvent;
 use crate::settings::{ApiKeys, Scope};
 
 /// Guards the scoring routes.
@@ -22,7 +23,7 @@ use crate::settings::{ApiKeys, Scope};
 /// 401 or 403.
 pub async fn score(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Result<Response, ApiError> {
     if !shared.settings.api_keys.is_empty() {
-        require(&shared.settings.api_keys, Scope::Score, request.headers())?;
+        require(&shared.settings.api_keys, Scope::Score, &request)?;
     }
     Ok(next.run(request).await)
 }
@@ -36,13 +37,17 @@ pub async fn documents(State(shared): State<Arc<Shared>>, request: Request, next
         if shared.settings.api_keys.is_empty() {
             return Err(ApiError::NotFound);
         }
-        require(&shared.settings.api_keys, Scope::Ops, request.headers())?;
+        require(&shared.settings.api_keys, Scope::Ops, &request)?;
     }
     Ok(next.run(request).await)
 }
 
-fn require(keys: &ApiKeys, scope: Scope, headers: &HeaderMap) -> Result<(), ApiError> {
-    let key = presented(headers).and_then(|presented| keys.authorise(presented)).ok_or(ApiError::Unauthorized)?;
+fn require(keys: &ApiKeys, scope: Scope, request: &Request) -> Result<(), ApiError> {
+    let key = presented(request.headers()).and_then(|presented| keys.authorise(presented));
+    let key = key.ok_or(ApiError::Unauthorized)?;
+    if let Some(event) = request.extensions().get::<ScoringEvent>() {
+        event.caller(key.name());
+    }
     if key.allows(scope) { Ok(()) } else { Err(ApiError::Forbidden(scope.as_str())) }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::CONTENT_TYPE;
@@ -63,13 +64,24 @@ pub async fn to_docs() -> Redirect {
     responses((status = 200, description = "The page.", content_type = "text/html"), DocumentErrors),
     security((), ("api_key" = []), ("bearer" = [])),
 )]
-pub async fn docs(file: Option<Path<String>>) -> Result<Response, ApiError> {
+pub async fn docs() -> Result<Response, ApiError> {
+    page("")
+}
+
+/// The files of that page.
+///
+/// # Errors
+/// 404 for one that it does not have.
+pub async fn docs_file(file: Result<Path<String>, PathRejection>) -> Result<Response, ApiError> {
+    file.map_err(|_| ApiError::NotFound).and_then(|Path(file)| page(&file))
+}
+
+fn page(file: &str) -> Result<Response, ApiError> {
     static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
         // The validator of its default settings is a page on the internet.
         Arc::new(Config::new(["../openapi.json"]).validator_url("none").try_it_out_enabled(true))
     });
-    let file = file.map_or_else(String::new, |Path(file)| file);
-    match utoipa_swagger_ui::serve(&file, CONFIG.clone()) {
+    match utoipa_swagger_ui::serve(file, CONFIG.clone()) {
         Ok(Some(found)) => Ok(([(CONTENT_TYPE, found.content_type)], found.bytes.into_owned()).into_response()),
         Ok(None) => Err(ApiError::NotFound),
         Err(error) => Err(ApiError::Internal(format!("Swagger UI: {error}"))),

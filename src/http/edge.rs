@@ -1,46 +1,87 @@
 //! The outermost layer: what every request gets, whatever becomes of it.
 //!
-//! A request id, refusal where the connection only has room for probes, a body for the errors that inner layers return
-//! as values, and `Connection: close` once the process drains.
+//! A request id, a record for the log and the metrics, refusal where the connection only has room for probes, a body for
+//! the errors that inner layers return as values, and `Connection: close` once the process drains.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, HeaderValue};
 use http::{HeaderMap, HeaderName};
+use tokio::time::timeout;
 
 use crate::http::Shared;
 use crate::http::connection::ProbesOnly;
 use crate::http::error::ApiError;
 use crate::lifecycle::Phase;
-use crate::observability::metrics::Route;
+use crate::observability::event::known_method;
+use crate::observability::trace::trace_id;
+use crate::observability::{RequestLine, Route, ScoringEvent};
 
-/// The header that carries the request id, both ways.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// Wraps every request.
-pub async fn edge(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let route = route_of(request.uri().path(), &shared.settings.base_path);
-    let request_id = request_id(request.headers());
-    let mut response = if request.extensions().get::<ProbesOnly>().is_some() && !route.is_probe() {
-        ApiError::Overloaded("number of connections").into_response()
-    } else {
-        next.run(request).await
+/// Wraps every request. Inner layers find its [`ScoringEvent`] among the extensions.
+pub async fn edge(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let line = request_line(&request, &shared.settings.base_path);
+    let (route, request_id) = (line.route, line.request_id.clone());
+    let mut response = match begin(&shared, line).await {
+        Some(event) => {
+            request.extensions_mut().insert(event.clone());
+            let mut response = if request.extensions().get::<ProbesOnly>().is_some() && !route.is_probe() {
+                ApiError::Overloaded("number of connections").into_response()
+            } else {
+                next.run(request).await
+            };
+            if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+                event.failed(error.code(), error.cause());
+                error.tell(&mut response, &request_id);
+            }
+            event.finish(response.status().as_u16());
+            response
+        }
+        None => {
+            let (error, mut response) = (ApiError::DeadlineExceeded, Response::default());
+            error.tell(&mut response, &request_id);
+            shared.observability.refused_for_the_log(route, error.status().as_u16(), error.code());
+            response
+        }
     };
-    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        error.tell(&mut response, &request_id);
-    }
     let headers = response.headers_mut();
-    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+    if let Ok(request_id) = HeaderValue::try_from(&*request_id) {
         headers.insert(X_REQUEST_ID, request_id);
     }
     if shared.lifecycle.phase() == Phase::Draining {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Begins the record once there is room for its line, so that no line is ever lost; `None` when stdout stalls past the
+/// deadline. Probes leave no line and wait for none.
+async fn begin(shared: &Shared, line: RequestLine) -> Option<ScoringEvent> {
+    let observability = &shared.observability;
+    if line.route.is_probe() {
+        return Some(ScoringEvent::begin_probe(observability, line));
+    }
+    let patience = if line.route == Route::Batch { shared.settings.batch_deadline } else { shared.settings.deadline };
+    let room = timeout(patience, observability.logs().reserve(1)).await.ok()?;
+    Some(ScoringEvent::begin(observability, room, line))
+}
+
+fn request_line(request: &Request, base_path: &str) -> RequestLine {
+    let headers = request.headers();
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    RequestLine {
+        method: known_method(request.method().as_str()),
+        route: route_of(request.uri().path(), base_path),
+        request_id: request_id(headers).into(),
+        trace_id: trace_id(text("traceparent"), text("x-amzn-trace-id")).map(Box::from),
+        started: Instant::now(),
+    }
 }
 
 /// The route that a path leads to.

@@ -36,6 +36,7 @@ use crate::domain::Timestamp;
 use crate::http::body::Budget;
 use crate::http::error::ApiError;
 use crate::lifecycle::Lifecycle;
+use crate::observability::Observability;
 use crate::scoring::Scorer;
 use crate::settings::{HttpSettings, Settings};
 
@@ -43,6 +44,7 @@ use crate::settings::{HttpSettings, Settings};
 #[derive(Debug)]
 pub struct Shared {
     scorer: Arc<Scorer>,
+    observability: Observability,
     lifecycle: Lifecycle,
     settings: HttpSettings,
     zone: TimeZone,
@@ -54,7 +56,7 @@ pub struct Shared {
 impl Shared {
     /// From the parts that the composition root has built.
     #[must_use]
-    pub fn new(settings: &Settings, scorer: Arc<Scorer>, lifecycle: Lifecycle) -> Self {
+    pub fn new(settings: &Settings, scorer: Arc<Scorer>, observability: Observability, lifecycle: Lifecycle) -> Self {
         let http = settings.http.clone();
         let contract = openapi::contract(&http.base_path).to_json();
         Self {
@@ -64,6 +66,7 @@ impl Shared {
             started_at: Instant::now(),
             settings: http,
             scorer,
+            observability,
             lifecycle,
         }
     }
@@ -89,13 +92,16 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/predict", post(predict::predict))
         .route("/batch", post(batch::batch))
         .route_layer(middleware::from_fn_with_state(shared.clone(), auth::score));
-    let probes = Router::new().route("/health", get(probes::health)).route("/ready", get(probes::ready));
+    let probes = Router::new()
+        .route("/health", get(probes::health))
+        .route("/ready", get(probes::ready))
+        .route("/metrics", get(probes::metrics));
     let documents = Router::new()
         .route("/model", get(documents::model))
         .route("/openapi.json", get(documents::openapi))
         .route("/docs", get(documents::to_docs))
         .route("/docs/", get(documents::docs))
-        .route("/docs/{*file}", get(documents::docs))
+        .route("/docs/{*file}", get(documents::docs_file))
         .route_layer(middleware::from_fn_with_state(shared.clone(), auth::documents));
     let routes = scoring.merge(probes).merge(documents).method_not_allowed_fallback(other_method);
 

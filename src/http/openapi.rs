@@ -34,6 +34,7 @@ pub fn contract(base_path: &str) -> OpenApi {
         batch::batch,
         probes::health,
         probes::ready,
+        probes::metrics,
         documents::model,
         documents::openapi,
         documents::docs,

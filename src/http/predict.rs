@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::{HeaderName, HeaderValue};
 
 use crate::http::error::ApiError;
@@ -13,6 +13,7 @@ use crate::http::flags::Flags;
 use crate::http::openapi::{PredictErrors, TransactionBody};
 use crate::http::wire::{self, PredictResponse};
 use crate::http::{Shared, body, latest_timestamp, timing};
+use crate::observability::ScoringEvent;
 use crate::scoring::AssessOptions;
 
 /// Marks the remembered answer to an earlier request.
@@ -46,7 +47,11 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
     ),
     security((), ("api_key" = []), ("bearer" = [])),
 )]
-pub async fn predict(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, ApiError> {
+pub async fn predict(
+    State(shared): State<Arc<Shared>>,
+    Extension(event): Extension<ScoringEvent>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let Flags { dry_run, explain } = Flags::parse(request.uri().query()).map_err(ApiError::InvalidTransaction)?;
     shared.check_able_to_score()?;
     let settings = &shared.settings;
@@ -56,14 +61,18 @@ pub async fn predict(State(shared): State<Arc<Shared>>, request: Request) -> Res
     let transaction = wire::parse_transaction(&body.bytes, &shared.zone, latest_timestamp())
         .map_err(|fault| ApiError::of_wire(fault, ApiError::InvalidTransaction))?;
     let parse = arrived_at.elapsed();
+    event.about(&transaction.id);
+    if dry_run {
+        event.dry_run();
+    }
     let options = AssessOptions { dry_run, explain, deadline: arrived_at + settings.deadline };
     let assessment = shared.scorer.assess(transaction, options).await?;
+    event.decided(&assessment);
 
     let mut response = Json(PredictResponse::of(&assessment.decided)).into_response();
     timing::insert(response.headers_mut(), parse, assessment.stages);
     if assessment.replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
-    response.extensions_mut().insert(assessment);
     Ok(response)
 }

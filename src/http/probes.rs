@@ -7,10 +7,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 
 use crate::http::Shared;
 use crate::http::wire::{HealthResponse, ReadyResponse};
 use crate::lifecycle::Phase;
+use crate::observability::prometheus;
 use crate::scoring::Health;
 
 /// Whether the process can score
@@ -65,6 +67,20 @@ pub async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         Phase::Draining => "draining",
     };
     (status(phase == Phase::Ready), Json(ReadyResponse { status: word })).into_response()
+}
+
+/// Everything counted and measured
+///
+/// In OpenMetrics, the text format of Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    responses((status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text")),
+)]
+pub async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let page = prometheus::encode(&shared.observability.metrics().snapshot());
+    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response()
 }
 
 fn status(ok: bool) -> StatusCode {

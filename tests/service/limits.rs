@@ -1,0 +1,95 @@
+//! Bytes, connections and time: what is refused, and that nothing else suffers.
+
+use serde_json::json;
+
+use crate::service::{Service, shared};
+use crate::transactions::{plain, unique, with};
+
+/// Begins a request whose body never ends, and waits until the service asks for that body: its bytes are budgeted then.
+fn hold(service: &Service, path: &str, length: usize) -> crate::client::Client {
+    let mut client = service.client();
+    client.send(format!(
+        "POST {path} HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    ));
+    assert_eq!(client.answer().status, 100);
+    client
+}
+
+#[test]
+fn bodies_in_flight_have_a_budget() {
+    let service = Service::start(&[
+        ("FRAUD_HTTP__PREDICT_BODY_LIMIT", "16KiB"),
+        ("FRAUD_HTTP__BATCH_BODY_LIMIT", "32KiB"),
+        ("FRAUD_HTTP__BYTES_IN_FLIGHT", "32KiB"),
+    ]);
+    let mut holder = hold(&service, "/batch", 32 * 1024);
+    let body = plain("budget").to_string();
+    let refused = service.post("/predict", &body);
+    assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
+    assert_eq!(service.get("/health").status, 200);
+    // Once the holder is answered, its bytes are free again.
+    holder.send(vec![b' '; 32 * 1024]);
+    assert_eq!(holder.answer().status, 400);
+    assert_eq!(service.post("/predict", &body).status, 200);
+}
+
+#[test]
+fn bodies_are_measured_by_their_length_and_by_their_bytes() {
+    let fill = |limit: usize| with(plain(&unique()), "unknown", json!("x".repeat(limit))).to_string();
+    let overhead = fill(0).len();
+    let fits = fill(16 * 1024 - overhead - 8);
+    assert_eq!(shared().post("/predict", &fits).status, 200);
+    let chunked = |body: &str| {
+        let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        shared().client().post("/predict", &["Transfer-Encoding: chunked"], chunks)
+    };
+    assert_eq!(chunked(&fill(16 * 1024 - overhead - 8)).status, 200);
+    let too_long = fill(16 * 1024);
+    for answer in [shared().post("/predict", &too_long), chunked(&too_long)] {
+        assert_eq!((answer.status, answer.code().as_str()), (413, "body_too_large"));
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    // Told before any of it is sent.
+    let mut client = shared().client();
+    client.send(
+        "POST /predict HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n",
+    );
+    assert_eq!(client.answer().status, 413);
+}
+
+#[test]
+fn connections_above_the_cap_are_for_probes() {
+    let service = Service::start(&[("FRAUD_HTTP__MAX_CONNECTIONS", "2"), ("FRAUD_HTTP__PROBE_CONNECTIONS", "2")]);
+    let mut holders = [service.client(), service.client()];
+    for holder in &mut holders {
+        assert_eq!(holder.get("/ready", &[]).status, 200);
+    }
+    for _ in 0..3 {
+        for path in ["/health", "/ready", "/metrics"] {
+            let answer = service.get(path);
+            assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{path}");
+        }
+        let refused = service.post("/predict", plain(&unique()).to_string());
+        assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
+        assert_eq!(refused.header("connection"), Some("close"));
+    }
+    for holder in &mut holders {
+        assert_eq!(holder.post("/predict", &[], plain(&unique()).to_string()).status, 200);
+    }
+}
+
+#[test]
+fn a_connection_serves_many_requests_and_pipelined_ones_too() {
+    let mut client = shared().client();
+    for _ in 0..50 {
+        assert_eq!(client.post("/predict", &[], plain(&unique()).to_string()).status, 200);
+    }
+    client.send("GET /ready HTTP/1.1\r\nHost: t\r\n\r\n".repeat(5));
+    // Read as one stream: answers follow each other.
+    let mut found = 0;
+    while found < 5 {
+        let answer = client.answer();
+        found += 1 + String::from_utf8_lossy(&answer.body).matches("HTTP/1.1 200").count();
+    }
+}
