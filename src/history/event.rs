@@ -29,8 +29,8 @@ const NO_CATEGORY: u16 = 0;
 /// The order of the bytes is the order of the events, so a sorted list of events is sorted by time, and events of one
 /// instant have one order whatever the order of their arrival. Texts are told apart by short hashes. Between two
 /// transactions of one user the chance of a wrong match is 2^-24 for ids (with 70 kept events, one transaction in
-/// 240,000 misses one event), 2^-28 for merchants and 2^-16 for categories. Places are exact to 5 m north and 10 m
-/// east.
+/// 240,000 misses one event), 2^-28 for merchants and 2^-16 for categories. Places are kept to within 2.4 m north and
+/// 4.8 m east.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Event([u8; Event::BYTES]);
 
@@ -96,7 +96,7 @@ impl Event {
         Some((self.back() >> (2 * COORDINATE_BITS)) as u16).filter(|&hash| hash != NO_CATEGORY)
     }
 
-    /// Where it took place, where that is known: the middle of a cell of 9.5 m (at the equator).
+    /// Where it took place, where that is known: the middle of a cell 4.8 m high and at most 9.5 m wide.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         let latitude = ((self.back() >> COORDINATE_BITS) & ones(COORDINATE_BITS)) as u32;

@@ -272,6 +272,11 @@ mod tests {
             prop_assert_eq!(stats.evicted_users, 0);
         }
 
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// The bound holds after every visit, and those who remain are those who came last.
         #[test]
         fn evicts_whole_users_the_least_recently_used_first(

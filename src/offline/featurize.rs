@@ -210,6 +210,8 @@ impl Order {
 
 /// Every category of the file, the most frequent first.
 fn categories_of(input: &InputArgs) -> Result<Vec<String>> {
+    // A file that cannot be read at all says so first.
+    drop(Transactions::open(input)?);
     if count_lines(&input.file).is_none() {
         bail!("name the merchant categories with --categories: only a plain file can be read twice to find them");
     }
@@ -330,5 +332,7 @@ mod tests {
              file by timestamp, oldest first"
         );
         assert!(!folder.path().join("schema.json").exists());
+        let told = featurize(Path::new("no/such.csv"), folder.path(), &[]).unwrap_err().to_string();
+        assert!(told.starts_with("cannot open no/such.csv"), "{told}");
     }
 }
