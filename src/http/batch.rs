@@ -19,17 +19,18 @@ use crate::http::{Shared, body, latest_timestamp, timing};
 use crate::observability::ScoringEvent;
 use crate::scoring::{AssessOptions, Assessment, BatchAssessment};
 
-/// Score many transactions
-///
-/// Decides on up to 1000 transactions with one model. The batch is admitted whole or refused whole; after that an item
-/// that fails does not fail the others. Results stand in the order sent, and history is read and recorded in that order.
+/// Reads transactions, has the readable ones assessed together, and tells what became of each.
 ///
 /// # Errors
-/// Every row of the error table but `invalid_transaction` and `transaction_id_reused`, which only items have.
+/// Those of [`BatchErrors`].
 #[utoipa::path(
     post,
     path = "/batch",
     tag = "scoring",
+    summary = "Score many transactions",
+    description = "Decides on up to 1000 transactions with one model. The batch is admitted whole or refused whole; after \
+                   that an item that fails does not fail the others. Results stand in the order sent, and history is \
+                   read and recorded in that order.",
     params(Flags),
     request_body(content = BatchBody, description = "1 to 1000 transactions: an object, or the bare array."),
     responses(

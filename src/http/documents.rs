@@ -14,9 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::openapi::{DocumentErrors, ModelErrors};
 use crate::http::wire::ModelResponse;
 
-/// The live model
-///
-/// Its version, how well it did on transactions it had not seen, and when it was loaded.
+/// Tells the live model.
 ///
 /// # Errors
 /// 503 while none is loaded.
@@ -24,6 +22,8 @@ use crate::http::wire::ModelResponse;
     get,
     path = "/model",
     tag = "documents",
+    summary = "The live model",
+    description = "Its version, how well it did on transactions it had not seen, and when it was loaded.",
     responses((status = 200, description = "The live model.", body = ModelResponse), ModelErrors),
     security((), ("api_key" = []), ("bearer" = [])),
 )]
@@ -32,13 +32,13 @@ pub async fn model(State(shared): State<Arc<Shared>>) -> Result<Response, ApiErr
     Ok(Json(ModelResponse::of(&model)).into_response())
 }
 
-/// This contract
-///
-/// Its server is the base path under which the service answers.
+/// The contract, written when the service started.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "documents",
+    summary = "This contract",
+    description = "Its server is the base path under which the service answers.",
     responses((status = 200, description = "OpenAPI 3.1.", content_type = "application/json"), DocumentErrors),
     security((), ("api_key" = []), ("bearer" = [])),
 )]
@@ -51,9 +51,7 @@ pub async fn to_docs() -> Redirect {
     Redirect::temporary("docs/")
 }
 
-/// A page to try it
-///
-/// Works without the internet.
+/// The page's start.
 ///
 /// # Errors
 /// 404 for a file that it does not have.
@@ -61,6 +59,8 @@ pub async fn to_docs() -> Redirect {
     get,
     path = "/docs/",
     tag = "documents",
+    summary = "A page to try it",
+    description = "Works without the internet.",
     responses((status = 200, description = "The page.", content_type = "text/html"), DocumentErrors),
     security((), ("api_key" = []), ("bearer" = [])),
 )]

@@ -19,17 +19,18 @@ use crate::scoring::AssessOptions;
 /// Marks the remembered answer to an earlier request.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Score a transaction
-///
-/// Decides on one card transaction. `transaction_id` makes repeating safe: the same id with the same content gives the
-/// same answer again, marked with `Idempotent-Replayed: true`, and counts once; with other content it is a 409.
+/// Reads a transaction, has it assessed, and tells the decision.
 ///
 /// # Errors
-/// Every row of the error table but `invalid_batch`.
+/// Those of [`PredictErrors`].
 #[utoipa::path(
     post,
     path = "/predict",
     tag = "scoring",
+    summary = "Score a transaction",
+    description = "Decides on one card transaction. `transaction_id` makes repeating safe: the same id with the same \
+                   content gives the same answer again, marked with `Idempotent-Replayed: true`, and counts once; with \
+                   other content it is a 409.",
     params(Flags),
     request_body(
         content = TransactionBody,

@@ -15,14 +15,15 @@ use crate::lifecycle::Phase;
 use crate::observability::prometheus;
 use crate::scoring::Health;
 
-/// Whether the process can score
-///
-/// For restarting: stays 200 while the process drains, under overload, and while things beside the process fail; a known
-/// transaction is scored now and then and the outcome remembered, so that asking costs nothing.
+/// Tells whether the process can score, from what is already known.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "operations",
+    summary = "Whether the process can score",
+    description = "For restarting: stays 200 while the process drains, under overload, and while things beside the \
+                   process fail. A known transaction is scored now and then and the outcome remembered, so that asking \
+                   costs nothing.",
     responses(
         (status = 200, description = "The process can score.", body = HealthResponse),
         (status = 503, description = "It cannot: it is starting, or broken.", body = HealthResponse),
@@ -47,13 +48,13 @@ pub async fn health(State(shared): State<Arc<Shared>>) -> Response {
     (status(health.can_score()), Json(response)).into_response()
 }
 
-/// Whether the process wants requests
-///
-/// For routing: 200 only between the end of starting and the order to stop.
+/// Tells the phase.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "operations",
+    summary = "Whether the process wants requests",
+    description = "For routing: 200 only between the end of starting and the order to stop.",
     responses(
         (status = 200, description = "Send requests.", body = ReadyResponse),
         (status = 503, description = "Do not: the process is starting or draining.", body = ReadyResponse),
@@ -69,13 +70,13 @@ pub async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     (status(phase == Phase::Ready), Json(ReadyResponse { status: word })).into_response()
 }
 
-/// Everything counted and measured
-///
-/// In OpenMetrics, the text format of Prometheus.
+/// Tells everything counted so far.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "operations",
+    summary = "Everything counted and measured",
+    description = "In OpenMetrics, the text format of Prometheus.",
     responses((status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text")),
 )]
 pub async fn metrics(State(shared): State<Arc<Shared>>) -> Response {

@@ -1,10 +1,14 @@
 //! Every answer that is no error, whole.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::client::Answer;
-use crate::service::{Service, shared};
+use crate::service::{Service, Wishes, shared};
+use crate::stores::Gated;
 use crate::transactions::{of_user, plain, unique, with};
 
 /// The answer with the values of these members masked: they are the model's, and change with every version of it.
@@ -59,6 +63,23 @@ fn explain_gives_an_approval_its_red_flags() {
         assert_eq!(plainly["red_flags"], json!([]));
     }
     assert!(explained["red_flags"].is_array() && !explained["reasoning"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn a_history_that_does_not_answer_is_told_and_does_not_stop_scoring() {
+    let wishes = Wishes {
+        history: Some(Arc::new(Gated::closed())),
+        history_timeout: Duration::from_millis(20),
+        ..Wishes::default()
+    };
+    let service = Service::of(wishes);
+    let answer = service.post("/predict", of_user("unavailable", "user").to_string());
+    assert_eq!((answer.status, &answer.json()["history"]), (200, &json!("unavailable")));
+    assert_eq!(service.post("/predict", plain("no-user").to_string()).json()["history"], "none");
+    let batch =
+        service.post("/batch", json!([of_user("batched", "user"), plain("batched-no-user")]).to_string()).json();
+    assert_eq!(batch["results"][0]["history"], "unavailable");
+    assert_eq!(batch["results"][1]["history"], "none");
 }
 
 #[test]

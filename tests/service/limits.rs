@@ -1,8 +1,11 @@
 //! Bytes, connections and time: what is refused, and that nothing else suffers.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
-use crate::service::{Service, shared};
+use crate::keys::with_keys;
+use crate::service::{Service, Wishes, shared};
 use crate::transactions::{plain, unique, with};
 
 /// Begins a request whose body never ends, and waits until the service asks for that body: its bytes are budgeted then.
@@ -56,6 +59,39 @@ fn bodies_are_measured_by_their_length_and_by_their_bytes() {
         "POST /predict HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n",
     );
     assert_eq!(client.answer().status, 413);
+}
+
+#[test]
+fn a_refusal_is_read_although_its_body_was_not() {
+    let keyed = with_keys(&[]);
+    let starting = Service::of(Wishes { model: false, ..Wishes::default() });
+    let long = vec![b'x'; 3 * 1024 * 1024];
+    for (service, method, path, header, status) in [
+        (shared(), "POST", "/predict", "Content-Type: application/json", 413),
+        (shared(), "POST", "/predict", "Content-Type: text/plain", 415),
+        (shared(), "POST", "/nowhere", "Content-Type: application/json", 404),
+        (shared(), "POST", "/health", "Content-Type: application/json", 405),
+        (&keyed, "POST", "/batch", "Content-Type: application/json", 401),
+        (&starting, "POST", "/batch", "Content-Type: application/json", 503),
+    ] {
+        let answer = service.client().request(method, path, &[header], &long);
+        assert_eq!(answer.status, status, "{path} {header}");
+        assert!(!answer.code().is_empty());
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_keep_alive() {
+    let service = Service::start(&[("FRAUD_HTTP__KEEP_ALIVE", "1s")]);
+    let mut client = service.client();
+    assert_eq!(client.get("/ready", &[]).status, 200);
+    let idle_since = Instant::now();
+    assert!(client.is_closed());
+    assert!(idle_since.elapsed() > Duration::from_millis(900));
+    // A head that never ends is no reason to wait longer.
+    let mut slow = service.client();
+    slow.send("POST /predict HTTP/1.1\r\nHost: t\r\nX-Slow");
+    assert!(slow.is_closed());
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub struct BatchFailure {
     #[schema(example = 1)]
     pub index: usize,
     /// Its id, or null where that is broken too.
-    #[schema(example = "tx-1002")]
+    #[schema(required, example = "tx-1002")]
     pub transaction_id: Option<String>,
     /// What is wrong with it.
     pub error: ItemError,
@@ -277,13 +277,13 @@ pub struct HealthResponse {
     #[schema(example = "0.1.0")]
     pub version: &'static str,
     /// The live model's version, null while none is loaded.
-    #[schema(example = "v1.0")]
+    #[schema(required, example = "v1.0")]
     pub model_version: Option<String>,
     /// Whole seconds since the process started.
     #[schema(example = 86_400)]
     pub uptime_seconds: u64,
-    /// Each part's own state, a word. Only `scoring` decides on `status`.
-    #[schema(example = json!({"scoring": "ok", "model": "ok", "history": "ok"}))]
+    /// Each part's own state: `ok`, or a word that says what is wrong with it.
+    #[schema(example = json!({"model": "ok", "scoring_threads": "ok", "known_transaction": "ok"}))]
     pub checks: BTreeMap<&'static str, &'static str>,
 }
 
