@@ -244,10 +244,8 @@ const RULES: [Rule; 16] = [
         flag: RedFlag::RiskyCategory,
         features: &["category"],
         clause: |values| {
-            let code = values.get("category")?;
-            if code == values.usual("category", code) {
-                return None;
-            }
+            // Codes rise with the category's fraud rate in training; an unknown one stands above all.
+            let code = values.get("category").filter(|&code| code > values.usual("category", -1.0))?;
             Some(match values.categories.get(code as usize) {
                 Some(category) => format!("merchant category {category}, in which fraud is likelier"),
                 None => "a merchant category that training did not know".to_owned(),

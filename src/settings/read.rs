@@ -48,6 +48,9 @@ pub(super) fn settings(reader: &mut Reader, machine: Machine) -> Settings {
     settings
 }
 
+/// Transactions in the largest `/batch`: each needs room for its line.
+const LARGEST_BATCH: usize = 1000;
+
 /// The rules between keys.
 fn cross_check(reader: &mut Reader, settings: &Settings) {
     let Settings { http, scoring, history, privacy, .. } = settings;
@@ -75,6 +78,11 @@ fn cross_check(reader: &mut Reader, settings: &Settings) {
         ["scoring.max_batch", "scoring.queue_rows"],
         scoring.max_batch <= scoring.queue_rows,
         "must be at most scoring.queue_rows",
+    );
+    reader.cross_check(
+        ["log.buffer_lines", "http.max_connections"],
+        settings.log.buffer_lines >= http.max_connections + LARGEST_BATCH,
+        "must be at least http.max_connections and 1000 more, else batches could wait for each other's lines",
     );
     if settings.environment == Environment::Production {
         reader.demand(
