@@ -261,6 +261,10 @@ impl LogGuard {
         let shared = &*self.0.0;
         let deadline = Instant::now() + timeout;
         let mut queue = shared.queue.lock();
+        // What was counted after stdout took the last line has found nobody to tell it yet.
+        if queue.settled == queue.accepted {
+            shared.tell(&mut queue);
+        }
         let target = queue.accepted;
         while queue.settled < target {
             queue.flushing = true;
