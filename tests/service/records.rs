@@ -52,7 +52,11 @@ fn an_error_leaves_a_line_with_its_code_and_the_callers_name() {
 
 #[test]
 fn a_stalled_stdout_delays_requests_to_their_deadline_and_loses_no_line() {
-    let service = Service::start(&[("FRAUD_LOG__BUFFER_LINES", "1024"), ("FRAUD_HTTP__DEADLINE", "200ms")]);
+    let service = Service::start(&[
+        ("FRAUD_LOG__BUFFER_LINES", "1024"),
+        ("FRAUD_HTTP__MAX_CONNECTIONS", "20"),
+        ("FRAUD_HTTP__DEADLINE", "200ms"),
+    ]);
     let stalled = service.stdout.lock().unwrap();
     let mut decided = Vec::new();
     let refused = loop {
