@@ -1,15 +1,22 @@
-//! The steps of one prediction that need neither a model nor a socket: parse, hash, observe history, extract.
+//! The steps of one prediction that need neither a model nor a socket: parse, hash, observe history, extract, record.
 //!
 //! The budget for observing and extracting with a million users is 5 µs, for a user with 70 events 2 KiB; the fill
 //! prints what it took. `MICRO_USERS=1000000` measures with so many users (2 GB); without it there are 100,000.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use fraud_detection::domain::{Amount, History, Place, Timestamp, Transaction, TransactionId, UserKey};
+use fraud_detection::domain::{
+    Amount, History, HistoryStatus, Place, Probability, RiskScore, Timestamp, Transaction, TransactionId, UserKey,
+};
 use fraud_detection::features::{FeatureSchema, all_names};
 use fraud_detection::history::{HistoryStore as _, KeyHasher, MemoryStore, Visit};
 use fraud_detection::http::wire::parse_transaction;
+use fraud_detection::observability::{self, RequestLine, Route, ScoringEvent, prometheus};
+use fraud_detection::scoring::{Assessment, Decided, Stages};
+use fraud_detection::settings::Settings;
 use jiff::tz::TimeZone;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -139,5 +146,46 @@ fn history(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(micro, parse, history);
+fn record(criterion: &mut Criterion) {
+    let settings = Settings::from_pairs([("PORT", "0")]).expect("these are valid");
+    let (observability, _log) = observability::start_on(std::io::sink(), &settings).expect("a thread starts");
+    let risk_score = RiskScore::new(12.5).expect("it is in range");
+    let assessment = Assessment {
+        decided: Arc::new(Decided {
+            transaction_id: TransactionId::parse("t01082573").expect("it is short"),
+            decision: risk_score.decision(),
+            risk_score,
+            probability: Probability::new(0.01).expect("it is in range"),
+            red_flags: Vec::new(),
+            reasoning: String::new(),
+            model_version: "v1.0".into(),
+            history: HistoryStatus::Full,
+            user: Some(UserKey([7; 16])),
+        }),
+        replayed: false,
+        stages: Stages::default(),
+    };
+    let request_id: Arc<str> = "0123456789abcdef0123456789abcdef".into();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+    criterion.bench_function("count a prediction and write its line", |bencher| {
+        bencher.iter(|| {
+            let room = runtime.block_on(observability.logs().reserve(1));
+            let request = RequestLine {
+                method: "POST",
+                route: Route::Predict,
+                request_id: Arc::clone(&request_id),
+                trace_id: None,
+                started: Instant::now(),
+            };
+            let event = ScoringEvent::begin(&observability, room, request);
+            event.decided(black_box(&assessment));
+            event.finish(200);
+        });
+    });
+    criterion.bench_function("take a snapshot and encode it for Prometheus", |bencher| {
+        bencher.iter(|| prometheus::encode(&observability.metrics().snapshot()));
+    });
+}
+
+criterion_group!(micro, parse, history, record);
 criterion_main!(micro);

@@ -158,7 +158,7 @@ fn observe(observability: &Observability, scorer: &Arc<Scorer>) {
         set(Metric::QueueDepth, stats.pool.queued_rows);
         set(Metric::JobsDropped, stats.pool.dropped_gone + stats.pool.dropped_late);
         set(Metric::HistoryUsers, stats.history.users);
-        set(Metric::HistoryBytes, stats.history.bytes);
+        set(Metric::HistoryMemory, stats.history.bytes);
         set(Metric::HistoryEvicted, stats.history.evicted_users);
         set(Metric::HistoryEventsDropped, stats.history.dropped_events);
         set(Metric::DecisionsEvicted, stats.decisions.evicted);

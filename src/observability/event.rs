@@ -9,47 +9,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use serde::{Serialize, Serializer};
-
 use super::Observability;
 use super::clock::Stamp;
+use super::line::{ERROR, INFO, Line, WARN};
 use super::logging::cut;
 use super::metrics::Route;
 use super::recorder::{Cells, InFlight};
 use super::writer::LogPermit;
-use crate::domain::{Decision, HistoryStatus, RedFlag, TransactionId, UserKey};
+use crate::domain::{Decision, HistoryStatus, TransactionId};
 use crate::scoring::Assessment;
-
-/// Every field that the line of a request or of a decision can have, in the order in which they stand.
-pub const FIELDS: [&str; 26] = [
-    "timestamp",
-    "level",
-    "message",
-    "service",
-    "version",
-    "environment",
-    "request_id",
-    "trace_id",
-    "caller",
-    "transaction_id",
-    "user",
-    "decision",
-    "is_fraud",
-    "risk_score",
-    "red_flags",
-    "model_version",
-    "history",
-    "replayed",
-    "dry_run",
-    "rows",
-    "code",
-    "cause",
-    "latency_ms",
-    "http_method",
-    "http_path",
-    "http_status",
-];
+use parking_lot::Mutex;
 
 /// The status of a request whose caller hung up before the answer.
 const CLOSED_STATUS: u16 = 499;
@@ -108,16 +77,17 @@ struct State {
     transaction_id: Option<TransactionId>,
 }
 
+/// What became of one transaction.
 #[derive(Debug)]
-enum Outcome {
+pub(super) enum Outcome {
     Decided(Assessment),
     Failed(Option<TransactionId>, Failure),
 }
 
 #[derive(Debug)]
-struct Failure {
-    code: &'static str,
-    cause: Option<Box<str>>,
+pub(super) struct Failure {
+    pub(super) code: &'static str,
+    pub(super) cause: Option<Box<str>>,
 }
 
 impl Failure {
@@ -323,98 +293,6 @@ impl State {
     }
 }
 
-const INFO: &str = "INFO";
-const WARN: &str = "WARN";
-const ERROR: &str = "ERROR";
-
-/// A line, its fields in the order of [`FIELDS`].
-#[derive(Debug, Clone, Serialize)]
-struct Line<'a> {
-    timestamp: Stamp,
-    level: &'static str,
-    message: &'static str,
-    service: &'static str,
-    version: &'static str,
-    environment: &'static str,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    caller: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hexadecimal")]
-    user: Option<UserKey>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    is_fraud: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    risk_score: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    red_flags: Option<&'a [RedFlag]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model_version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    history: Option<&'static str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    replayed: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    dry_run: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<&'a str>,
-    latency_ms: f64,
-    http_method: &'static str,
-    http_path: &'static str,
-    http_status: u16,
-}
-
-impl<'a> Line<'a> {
-    /// The line of one of the request's transactions.
-    fn of(&self, outcome: &'a Outcome) -> Self {
-        let line = Self { rows: None, ..self.clone() };
-        match outcome {
-            Outcome::Failed(transaction_id, failure) => Self {
-                level: if failure.cause.is_some() { ERROR } else { WARN },
-                message: "transaction failed",
-                transaction_id: transaction_id.as_ref().map(TransactionId::as_str),
-                code: Some(failure.code),
-                cause: failure.cause.as_deref(),
-                ..line
-            },
-            Outcome::Decided(Assessment { decided, replayed, .. }) => Self {
-                message: "transaction decided",
-                transaction_id: Some(decided.transaction_id.as_str()),
-                user: decided.user,
-                decision: Some(decided.decision.as_str()),
-                is_fraud: Some(decided.decision.is_fraud()),
-                risk_score: Some(decided.risk_score.shown()),
-                red_flags: Some(&decided.red_flags),
-                model_version: Some(&decided.model_version),
-                history: Some(decided.history.as_str()),
-                replayed: *replayed,
-                ..line
-            },
-        }
-    }
-}
-
-/// As [`UserKey`]'s `Display`, which is too slow for every line.
-fn hexadecimal<S: Serializer>(user: &Option<UserKey>, serializer: S) -> Result<S::Ok, S::Error> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let Some(UserKey(bytes)) = user else { return serializer.serialize_none() };
-    let mut text = [0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-    serializer.serialize_str(std::str::from_utf8(&text).expect("digits are ASCII"))
-}
-
 /// Whether the approval of this transaction belongs to the share that leaves a line. Depends on the id alone, the same
 /// in every process and build, so that a replay has a line exactly if its decision had one.
 fn is_sampled(transaction_id: &str, share: f64) -> bool {
@@ -437,7 +315,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Probability, RiskScore};
+    use crate::domain::{Probability, RedFlag, RiskScore, UserKey};
+    use crate::observability::line::FIELDS;
     use crate::observability::logging::FORBIDDEN_FIELDS;
     use crate::observability::recorder::Snapshot;
     use crate::observability::{Metric, start_on};

@@ -43,6 +43,14 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
+/// The full name of a metric on the page; a counter's samples end in `_total` besides, a histogram's in `_sum`, `_count`
+/// and `_bucket`.
+#[must_use]
+pub fn name_of(definition: &Definition) -> String {
+    let unit = unit(definition).map_or_else(String::new, |unit| format!("_{}", unit.as_str()));
+    format!("{PREFIX}_{}{unit}", snake_case(definition.name))
+}
+
 fn unit(definition: &Definition) -> Option<PrometheusUnit> {
     match definition.unit {
         Unit::Count | Unit::None => None,
@@ -154,12 +162,26 @@ mod tests {
         assert!(!page.contains("history_evicted"), "nobody reads it here");
     }
 
+    /// `docs/observability.md` has a row for each metric: name, name on this page, unit, dimensions, meaning.
     #[test]
-    fn names_are_spelt_as_prometheus_wants_them() {
-        for definition in DEFINITIONS {
-            let name = snake_case(definition.name);
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
-        }
+    fn the_documentation_lists_every_metric() {
+        let documentation = include_str!("../../docs/observability.md");
+        let documented: Vec<&str> = documentation.lines().filter(|line| line.contains("| `fraud_detection_")).collect();
+        let rows: Vec<String> = DEFINITIONS
+            .iter()
+            .map(|definition| {
+                let page = name_of(definition);
+                let name = definition.name;
+                let suffix = if definition.kind == Kind::Counter { "_total" } else { "" };
+                let unit = if definition.unit == Unit::None { String::new() } else { format!("{:?}", definition.unit) };
+                let dimensions: Vec<&str> = definition.dimensions.iter().map(|dimension| dimension.name()).collect();
+                let dimensions = dimensions.join(", ");
+                let cells =
+                    [format!("`{name}`"), format!("`{page}{suffix}`"), unit, dimensions, definition.help.to_owned()];
+                format!("| {} |", cells.join(" | "))
+            })
+            .collect();
+        assert_eq!(documented, rows, "the rows should be:\n{}", rows.join("\n"));
         assert_eq!(snake_case("LogLinesWritten"), "log_lines_written");
     }
 }

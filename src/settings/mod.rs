@@ -316,7 +316,10 @@ impl Settings {
                 "http.keep_alive is not above 60s, an ALB's idle timeout: it will answer 502 for requests sent on \
                  connections that close at that moment",
             ),
-            (self.scoring.queue_rows < 1000, "scoring.queue_rows is below 1000: the largest /batch never fits"),
+            (
+                self.scoring.queue_rows < read::LARGEST_BATCH,
+                "scoring.queue_rows is below 1000: the largest /batch never fits",
+            ),
             (
                 self.shutdown.total() > LONGEST_STOP_TIMEOUT,
                 "the durations of shutdown add up to more than 120s, the longest stopTimeout on Fargate",

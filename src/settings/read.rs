@@ -49,7 +49,7 @@ pub(super) fn settings(reader: &mut Reader, machine: Machine) -> Settings {
 }
 
 /// Transactions in the largest `/batch`: each needs room for its line.
-const LARGEST_BATCH: usize = 1000;
+pub(super) const LARGEST_BATCH: usize = 1000;
 
 /// The rules between keys.
 fn cross_check(reader: &mut Reader, settings: &Settings) {
