@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what a helper cannot do fails the test")]
 
 mod client;
+mod commands;
 mod service;
 
 use std::collections::{HashMap, HashSet};

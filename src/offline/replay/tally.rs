@@ -42,6 +42,9 @@ struct Batch<'a> {
     results: Vec<&'a RawValue>,
 }
 
+/// Longer latencies count as this one: an hour, in microseconds.
+const LONGEST_US: u64 = 3_600_000_000;
+
 /// How decisions compare with labels, positive meaning stopped (declined, or declined and reviewed).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Confusion {
@@ -131,7 +134,7 @@ impl Default for Tally {
             errors: BTreeMap::new(),
             decisions: [0; Decision::ALL.len()],
             histories: BTreeMap::new(),
-            latencies: Histogram::new(3).expect("three significant digits are a valid precision"),
+            latencies: Histogram::new_with_max(LONGEST_US, 3).expect("three digits up to an hour fit a histogram"),
             declined: Confusion::default(),
             reviewed: Confusion::default(),
             ranking: Ranking::default(),
@@ -269,11 +272,26 @@ pub(super) mod tests {
         assert_eq!((tally.declined, tally.reviewed), (confusion([1, 1, 2, 1]), confusion([2, 1, 1, 1])));
         assert_eq!((tally.transactions, tally.lost, tally.decisions), (6, 0, [3, 1, 2]));
         assert_eq!(tally.ranking.ranked().count(), 5);
-        assert_eq!(tally.latencies.max() / 10, 150);
         assert_eq!(tally.declined.precision(), Some(0.5));
         assert_eq!(tally.declined.recall(), Some(1.0 / 3.0));
         assert_eq!(tally.declined.false_positive_rate(), Some(0.5));
         assert_eq!(Confusion::default().precision(), None);
+    }
+
+    #[test]
+    fn latencies_keep_three_digits_from_microseconds_to_an_hour() {
+        for (latency, recorded_us) in [
+            (Duration::from_micros(7), 7),
+            (Duration::from_millis(130), 130_000),
+            (Duration::from_secs(59), 59_000_000),
+            (Duration::from_secs(36_000), LONGEST_US),
+        ] {
+            let mut tally = Tally::default();
+            let outcome = Outcome { latency, ..outcome(200, &decision("approve", 0.1), &[None]) };
+            tally.add(&outcome, ignore).unwrap();
+            let got = tally.latencies.max();
+            assert!(got.abs_diff(recorded_us) <= recorded_us / 1000, "{latency:?}: {got}");
+        }
     }
 
     #[test]
