@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::client::Answer;
-use crate::service::{Service, Wishes, shared};
+use crate::service::{Parts, Service, shared};
 use crate::stores::Gated;
 use crate::transactions::{of_user, plain, unique, with};
 
@@ -67,12 +67,9 @@ fn explain_gives_an_approval_its_red_flags() {
 
 #[test]
 fn a_history_that_does_not_answer_is_told_and_does_not_stop_scoring() {
-    let wishes = Wishes {
-        history: Some(Arc::new(Gated::closed())),
-        history_timeout: Duration::from_millis(20),
-        ..Wishes::default()
-    };
-    let service = Service::of(wishes);
+    let parts =
+        Parts { history: Arc::new(Gated::closed()), history_timeout: Duration::from_millis(20), ..Parts::default() };
+    let service = Service::of(parts);
     let answer = service.post("/predict", of_user("unavailable", "user").to_string());
     assert_eq!((answer.status, &answer.json()["history"]), (200, &json!("unavailable")));
     assert_eq!(service.post("/predict", plain("no-user").to_string()).json()["history"], "none");

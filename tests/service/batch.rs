@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::service::{Service, Wishes, shared};
+use crate::service::{Parts, Service, shared};
 use crate::stores::Gated;
 use crate::transactions::{of_user, plain, unique, with};
 
@@ -63,7 +63,7 @@ fn a_thousand_fit_and_one_more_does_not() {
 fn a_batch_is_admitted_whole_or_refused_and_then_leaves_no_trace() {
     let store = Arc::new(Gated::closed());
     let settings = &[("FRAUD_SCORING__QUEUE_ROWS", "4"), ("FRAUD_SCORING__MAX_BATCH", "4")];
-    let service = Service::of(Wishes { settings, history: Some(store.clone()), ..Wishes::default() });
+    let service = Service::of(Parts { settings, history: store.clone(), ..Parts::default() });
     let batch = |name: &str, rows: usize| {
         json!((0..rows).map(|row| of_user(&format!("{name}-{row}"), "user")).collect::<Vec<_>>()).to_string()
     };

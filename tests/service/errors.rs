@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::Answer;
 use crate::keys::with_keys;
-use crate::service::{Service, Wishes, shared};
+use crate::service::{Parts, Service, shared};
 use crate::stores::{Gated, PanicsOnce};
 use crate::transactions::{of_user, plain, with};
 
@@ -19,7 +19,7 @@ fn every_error() -> Vec<(&'static str, &'static str, Answer)> {
     let service = shared();
     let post = |path: &'static str, body: &str| service.post(path, body);
     let keyed = with_keys(&[]);
-    let starting = Service::of(Wishes { model: false, ..Wishes::default() });
+    let starting = Service::of(Parts { model: false, ..Parts::default() });
     let valid = plain("errors-1").to_string();
     let mut all = vec![
         ("/predict", "malformed_json", post("/predict", "{\"amount\": 01}")),
@@ -65,7 +65,7 @@ fn body_timeout() -> Answer {
 }
 
 fn internal() -> Answer {
-    let service = Service::of(Wishes { history: Some(Arc::new(PanicsOnce::new())), ..Wishes::default() });
+    let service = Service::of(Parts { history: Arc::new(PanicsOnce::new()), ..Parts::default() });
     let answer = service.post("/predict", of_user("internal", "user").to_string());
     assert!(!answer.text().contains("secret"));
     answer
@@ -74,7 +74,7 @@ fn internal() -> Answer {
 fn overloaded() -> Answer {
     let store = Arc::new(Gated::closed());
     let settings = &[("FRAUD_SCORING__QUEUE_ROWS", "1"), ("FRAUD_SCORING__MAX_BATCH", "1")];
-    let service = Service::of(Wishes { settings, history: Some(store.clone()), ..Wishes::default() });
+    let service = Service::of(Parts { settings, history: store.clone(), ..Parts::default() });
     std::thread::scope(|scope| {
         let admitted = scope.spawn(|| service.post("/predict", of_user("admitted", "user").to_string()));
         store.wait_for_a_call();
@@ -89,8 +89,8 @@ fn overloaded() -> Answer {
 
 fn deadline_exceeded() -> Answer {
     let store = Arc::new(Gated::closed());
-    let settings = &[("FRAUD_HTTP__DEADLINE", "50ms")];
-    let service = Service::of(Wishes { settings, history: Some(store), ..Wishes::default() });
+    let settings = &[("FRAUD_HTTP__DEADLINE", "50ms"), ("FRAUD_HISTORY__TIMEOUT", "10ms")];
+    let service = Service::of(Parts { settings, history: store, ..Parts::default() });
     service.post("/predict", of_user("late", "user").to_string())
 }
 
@@ -201,9 +201,13 @@ fn other_methods_are_told_which_there_are() {
 #[test]
 fn a_deadline_is_a_promise_on_batches_too() {
     let store = Arc::new(Gated::closed());
-    let settings = &[("FRAUD_HTTP__DEADLINE", "50ms"), ("FRAUD_HTTP__BATCH_DEADLINE", "100ms")];
+    let settings = &[
+        ("FRAUD_HTTP__DEADLINE", "50ms"),
+        ("FRAUD_HTTP__BATCH_DEADLINE", "100ms"),
+        ("FRAUD_HISTORY__TIMEOUT", "10ms"),
+    ];
     let history_timeout = Duration::from_secs(60);
-    let service = Service::of(Wishes { settings, history: Some(store), history_timeout, ..Wishes::default() });
+    let service = Service::of(Parts { settings, history: store, history_timeout, ..Parts::default() });
     let batch = json!([of_user("late-1", "user"), of_user("late-2", "user")]);
     let answer = service.post("/batch", batch.to_string());
     assert_eq!((answer.status, answer.code().as_str()), (504, "deadline_exceeded"));

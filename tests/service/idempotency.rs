@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use crate::service::{Service, Wishes, shared};
+use crate::service::{Parts, Service, shared};
 use crate::stores::{Gated, PanicsOnce};
 use crate::transactions::{of_user, plain, unique, with};
 
@@ -46,7 +46,7 @@ fn a_dry_run_is_neither_remembered_nor_answered_from_memory_nor_recorded() {
 #[test]
 fn of_two_at_the_same_moment_the_second_waits_for_the_first() {
     let store = Arc::new(Gated::closed());
-    let service = Service::of(Wishes { history: Some(store.clone()), ..Wishes::default() });
+    let service = Service::of(Parts { history: store.clone(), ..Parts::default() });
     let body = of_user("twice", "user").to_string();
     let answers: Vec<_> = std::thread::scope(|scope| {
         let first = scope.spawn(|| service.post("/predict", &body));
@@ -64,7 +64,7 @@ fn of_two_at_the_same_moment_the_second_waits_for_the_first() {
 
 #[test]
 fn a_failure_is_not_remembered() {
-    let service = Service::of(Wishes { history: Some(Arc::new(PanicsOnce::new())), ..Wishes::default() });
+    let service = Service::of(Parts { history: Arc::new(PanicsOnce::new()), ..Parts::default() });
     let body = of_user("fails-first", "user").to_string();
     assert_eq!(service.post("/predict", &body).status, 500);
     let retried = service.post("/predict", &body);
@@ -75,7 +75,7 @@ fn a_failure_is_not_remembered() {
 #[test]
 fn a_caller_who_hangs_up_leaves_the_id_free() {
     let store = Arc::new(Gated::closed());
-    let service = Service::of(Wishes { history: Some(store.clone()), ..Wishes::default() });
+    let service = Service::of(Parts { history: store.clone(), ..Parts::default() });
     let body = of_user("hung-up", "user").to_string();
     let mut gone = service.client();
     gone.send(format!(

@@ -1,11 +1,11 @@
 //! What callers see of the service's life: starting, ready, draining.
 
-use crate::service::{Service, Wishes};
+use crate::service::{Parts, Service};
 use crate::transactions::plain;
 
 #[test]
 fn while_starting_everything_answers_and_nothing_scores() {
-    let service = Service::of(Wishes { model: false, ..Wishes::default() });
+    let service = Service::of(Parts { model: false, ..Parts::default() });
     let (ready, health) = (service.get("/ready"), service.get("/health"));
     assert_eq!((ready.status, ready.json()["status"].as_str()), (503, Some("starting")));
     assert_eq!((health.status, health.json()["status"].as_str()), (503, Some("unhealthy")));
@@ -20,7 +20,7 @@ fn while_starting_everything_answers_and_nothing_scores() {
 
 #[test]
 fn while_draining_it_scores_and_asks_connections_to_close() {
-    let service = Service::start(&[]);
+    let service = Service::start(&[("FRAUD_SHUTDOWN__DRAIN_DELAY", "60s")]);
     let mut kept = service.client();
     let before = kept.post("/predict", &[], plain("before").to_string());
     assert_eq!((before.status, before.header("connection")), (200, None));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::keys::with_keys;
-use crate::service::{Service, Wishes, shared};
+use crate::service::{Parts, Service, shared};
 use crate::transactions::{plain, unique, with};
 
 /// Begins a request whose body never ends, and waits until the service asks for that body: its bytes are budgeted then.
@@ -64,7 +64,7 @@ fn bodies_are_measured_by_their_length_and_by_their_bytes() {
 #[test]
 fn a_refusal_is_read_although_its_body_was_not() {
     let keyed = with_keys(&[]);
-    let starting = Service::of(Wishes { model: false, ..Wishes::default() });
+    let starting = Service::of(Parts { model: false, ..Parts::default() });
     let long = vec![b'x'; 3 * 1024 * 1024];
     for (service, method, path, header, status) in [
         (shared(), "POST", "/predict", "Content-Type: application/json", 413),
@@ -97,10 +97,14 @@ fn an_idle_connection_is_closed_after_keep_alive() {
 #[test]
 fn connections_above_the_cap_are_for_probes() {
     let service = Service::start(&[("FRAUD_HTTP__MAX_CONNECTIONS", "2"), ("FRAUD_HTTP__PROBE_CONNECTIONS", "2")]);
-    let mut holders = [service.client(), service.client()];
-    for holder in &mut holders {
-        assert_eq!(holder.get("/ready", &[]).status, 200);
-    }
+    // The place of an earlier connection is free a moment after its end.
+    let hold = |_| loop {
+        let mut client = service.client();
+        if client.get("/ready", &[]).header("connection").is_none() {
+            break client;
+        }
+    };
+    let mut holders = [0, 1].map(hold);
     for _ in 0..3 {
         for path in ["/health", "/ready", "/metrics"] {
             let answer = service.get(path);

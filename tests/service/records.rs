@@ -55,7 +55,8 @@ fn a_stalled_stdout_delays_requests_to_their_deadline_and_loses_no_line() {
     let service = Service::start(&[
         ("FRAUD_LOG__BUFFER_LINES", "1024"),
         ("FRAUD_HTTP__MAX_CONNECTIONS", "20"),
-        ("FRAUD_HTTP__DEADLINE", "200ms"),
+        ("FRAUD_HTTP__DEADLINE", "2s"),
+        ("FRAUD_HISTORY__TIMEOUT", "1s"),
     ]);
     let stalled = service.stdout.lock().unwrap();
     let mut decided = Vec::new();

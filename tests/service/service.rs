@@ -1,5 +1,6 @@
 //! The service under test: the real one on a free port, with its log in hand.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,7 +13,7 @@ use fraud_detection::http::server::ServerOptions;
 use fraud_detection::http::{self, Shared};
 use fraud_detection::lifecycle::Lifecycle;
 use fraud_detection::model::ModelRegistry;
-use fraud_detection::observability::{self, LogGuard};
+use fraud_detection::observability::{self, LogGuard, Observability};
 use fraud_detection::scoring::decisions::DecisionsSettings;
 use fraud_detection::scoring::pool::PoolSettings;
 use fraud_detection::scoring::{Scorer, ScorerSettings};
@@ -33,71 +34,84 @@ pub(crate) struct Service {
     log: Mutex<Receiver<String>>,
     stop: CancellationToken,
     _log_guard: LogGuard,
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
 }
 
-/// What a test may want otherwise.
-pub(crate) struct Wishes<'a> {
+/// What a service is made of that is not what the composition root would make.
+pub(crate) struct Parts<'a> {
     /// Settings as environment variables.
     pub(crate) settings: &'a [(&'a str, &'a str)],
-    /// Another history.
-    pub(crate) history: Option<Arc<dyn HistoryStore>>,
-    /// How long a prediction waits for it.
+    /// The history.
+    pub(crate) history: Arc<dyn HistoryStore>,
+    /// How long a prediction waits for it. Long by default: no history must turn out unavailable by chance.
     pub(crate) history_timeout: Duration,
-    /// Whether a model is loaded at all.
+    /// Whether a model is ever loaded.
     pub(crate) model: bool,
 }
 
-impl Default for Wishes<'_> {
+impl Default for Parts<'_> {
     fn default() -> Self {
-        // Long: on a busy machine the history of a test must not turn out unavailable by chance.
-        Self { settings: &[], history: None, history_timeout: Duration::from_secs(60), model: true }
+        let history = Arc::new(MemoryStore::new(1 << 20));
+        Self { settings: &[], history, history_timeout: Duration::from_secs(60), model: true }
     }
 }
 
 impl Service {
-    /// The service with these settings.
+    /// The whole service with these settings, ready.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
-        Self::of(Wishes { settings, ..Wishes::default() })
+        let settings = read(settings);
+        let (service, listener, observability) = Self::prepare(&settings);
+        let (lifecycle, ready) = (service.lifecycle.clone(), format!("{}/ready", settings.http.base_path));
+        let running = service.runtime().spawn(app::run(settings, listener, observability, lifecycle));
+        while service.get(&ready).status != 200 {
+            assert!(!running.is_finished(), "the service ended: {:?}", service.runtime().block_on(running));
+        }
+        service
     }
 
-    pub(crate) fn of(wishes: Wishes<'_>) -> Self {
-        // Patient by default, for the same reason.
-        let patient = [("FRAUD_HTTP__DEADLINE", "30s"), ("FRAUD_HTTP__BATCH_DEADLINE", "60s")];
-        let library = std::env::var("ORT_DYLIB_PATH").ok();
-        let library = library.as_deref().map(|path| ("ORT_DYLIB_PATH", path));
-        let pairs = patient.into_iter().chain(library).chain(wishes.settings.iter().copied());
-        let settings = pairs.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        // Later pairs win.
-        let settings: std::collections::BTreeMap<String, String> = settings.collect();
-        let settings = Settings::from_pairs(settings).unwrap();
-
-        let (lines, log) = channel();
-        let stdout = Arc::new(Mutex::new(()));
-        let out = Lines { lines, rest: Vec::new(), stdout: stdout.clone() };
-        let (observability, log_guard) = observability::start_on(out, &settings).unwrap();
+    /// The same put together from other parts.
+    pub(crate) fn of(parts: Parts<'_>) -> Self {
+        let settings = read(parts.settings);
+        let (service, listener, observability) = Self::prepare(&settings);
         let models = Arc::new(ModelRegistry::default());
-        let history = wishes.history.unwrap_or_else(|| Arc::new(MemoryStore::new(settings.history.memory_limit)));
-        let scorer = Arc::new(scorer(&settings, wishes.history_timeout, models.clone(), history));
-        let lifecycle = Lifecycle::default();
-        if wishes.model {
+        let scorer = scorer(&settings, parts.history_timeout, models.clone(), parts.history);
+        if parts.model {
             models.make_live(app::load_model(&settings).unwrap());
-            lifecycle.become_ready();
+            service.lifecycle.become_ready();
         }
-
-        let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        let address = listener.local_addr().unwrap();
         let options = ServerOptions {
             keep_alive: settings.http.keep_alive,
             max_connections: settings.http.max_connections,
             probe_connections: settings.http.probe_connections,
             grace: settings.shutdown.grace,
         };
-        let router = http::router(Arc::new(Shared::new(&settings, scorer, observability, lifecycle.clone())));
-        let stop = CancellationToken::new();
-        runtime.spawn(http::server::serve(listener, router, options, stop.clone()));
-        Self { address, lifecycle, stdout, log: Mutex::new(log), stop, _log_guard: log_guard, _runtime: runtime }
+        let shared = Shared::new(&settings, Arc::new(scorer), observability, service.lifecycle.clone());
+        let router = http::router(Arc::new(shared));
+        service.runtime().spawn(http::server::serve(listener, router, options, service.stop.clone()));
+        service
+    }
+
+    fn prepare(settings: &Settings) -> (Self, TcpListener, Observability) {
+        let (lines, log) = channel();
+        let stdout = Arc::new(Mutex::new(()));
+        let out = Lines { lines, rest: Vec::new(), stdout: stdout.clone() };
+        let (observability, log_guard) = observability::start_on(out, settings).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let service = Self {
+            address: listener.local_addr().unwrap(),
+            lifecycle: Lifecycle::default(),
+            stdout,
+            log: Mutex::new(log),
+            stop: CancellationToken::new(),
+            _log_guard: log_guard,
+            runtime: Some(runtime),
+        };
+        (service, listener, observability)
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("taken only when dropped")
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -127,8 +141,27 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        self.lifecycle.drain();
         self.stop.cancel();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
+}
+
+/// These settings over patient ones: on a busy machine nothing must be late by chance.
+fn read(settings: &[(&str, &str)]) -> Settings {
+    let patient = [
+        ("FRAUD_HTTP__DEADLINE", "30s"),
+        ("FRAUD_HTTP__BATCH_DEADLINE", "60s"),
+        ("FRAUD_HISTORY__TIMEOUT", "10s"),
+        ("FRAUD_SHUTDOWN__DRAIN_DELAY", "0s"),
+    ];
+    let library = std::env::var("ORT_DYLIB_PATH").ok();
+    let library = library.as_deref().map(|path| ("ORT_DYLIB_PATH", path));
+    // The last of equal names wins.
+    let pairs: BTreeMap<&str, &str> = patient.into_iter().chain(library).chain(settings.iter().copied()).collect();
+    Settings::from_pairs(pairs).unwrap()
 }
 
 fn scorer(
