@@ -177,7 +177,7 @@ fn text_header(description: &str) -> utoipa::openapi::Header {
 /// A card transaction. Texts hold no control characters; fields that are not listed are ignored.
 #[derive(Debug, ToSchema)]
 #[schema(as = Transaction)]
-#[expect(dead_code, reason = "documents what wire::request reads without ever being made")]
+#[expect(dead_code, reason = "documents what wire::transaction reads without ever being made")]
 pub struct TransactionBody {
     /// The idempotency key: ASCII graphic characters.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = "tx-1001")]
@@ -215,7 +215,7 @@ pub struct TransactionBody {
 /// The body of a batch.
 #[derive(Debug, ToSchema)]
 #[schema(as = Batch)]
-#[expect(dead_code, reason = "documents what wire::request reads without ever being made")]
+#[expect(dead_code, reason = "documents what wire::batch reads without ever being made")]
 pub struct BatchBody {
     /// Scored in this order.
     #[schema(min_items = 1, max_items = 1000)]

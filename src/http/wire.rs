@@ -3,11 +3,15 @@
 //! Nothing here knows of axum, of a socket or of a status: requests are parsed from bytes, answers are plain values
 //! that serialize, so that offline work and tests read exactly what the service reads.
 
-pub mod request;
+pub mod batch;
+pub mod json;
 pub mod response;
+pub mod transaction;
 
-pub use request::{BatchItemFault, FieldFault, WireFault, parse_batch, parse_transaction};
+pub use batch::parse_batch;
+pub use json::{FieldFault, WireFault};
 pub use response::{
     BatchDecision, BatchFailure, BatchResponse, BatchResult, BatchSummary, HealthResponse, ItemError, ModelResponse,
     PredictResponse, Problem, ReadyResponse,
 };
+pub use transaction::{BatchItemFault, parse_transaction};

@@ -319,3 +319,20 @@ fn words<const N: usize>(description: &str, words: [&'static str; N], example: &
 fn six_decimals<S: Serializer>(probability: &Probability, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((f64::from(probability.value()) * 1e6).round() / 1e6)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_told_with_six_decimals() {
+        #[derive(Serialize)]
+        struct Told(#[serde(serialize_with = "six_decimals")] Probability);
+        for (value, told) in
+            [(0.8731, "0.8731"), (0.873_122_2, "0.873122"), (1.0, "1.0"), (0.0, "0.0"), (4e-7, "0.0"), (0.5, "0.5")]
+        {
+            let probability = Probability::new(value).unwrap();
+            assert_eq!(serde_json::to_string(&Told(probability)).unwrap(), told);
+        }
+    }
+}

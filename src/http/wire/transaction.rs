@@ -1,4 +1,4 @@
-//! Bytes to transactions.
+//! Bytes to a transaction.
 //!
 //! One pass over the JSON proves its grammar and finds where each known field lies; then each field is read as its
 //! type and every rule is checked. The list of faults is only made when there is one. Strings are borrowed from the
@@ -8,54 +8,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::tz::TimeZone;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
 
-use crate::domain::{Draft, Fault, Timestamp, Transaction, TransactionId, WrittenTimestamp};
-
-/// The most transactions a batch may hold.
-pub const MAX_BATCH: usize = 1000;
-
-/// One broken rule, as answers and offline messages tell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldFault {
-    /// The field as it is named in JSON; `body` for the whole body.
-    #[schema(example = "amount")]
-    pub field: &'static str,
-    /// What the field must be; never the rejected value.
-    #[schema(example = "must be at least 0 and at most 1000000000000")]
-    pub problem: &'static str,
-}
-
-impl From<Fault> for FieldFault {
-    fn from(Fault { field, problem }: Fault) -> Self {
-        Self { field, problem }
-    }
-}
-
-/// Why a body was not read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WireFault {
-    /// Not JSON.
-    #[error("not valid JSON at line {line}, column {column}")]
-    MalformedJson {
-        /// Counted from 1.
-        line: usize,
-        /// How many bytes of that line were read before it stopped making sense.
-        column: usize,
-    },
-    /// JSON that breaks rules: every one of them, in the order of the contract's fields.
-    #[error("{}", sentence(.0))]
-    Invalid(Vec<FieldFault>),
-}
-
-/// The faults as one sentence.
-fn sentence(faults: &[FieldFault]) -> String {
-    let told: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.problem)).collect();
-    told.join("; ")
-}
+use super::json::{FieldFault, GIVEN_TWICE, WireFault, read, string};
+use crate::domain::{Draft, Timestamp, Transaction, TransactionId, WrittenTimestamp};
 
 /// Why one transaction of a batch was not read; the others are not touched by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,62 +34,8 @@ pub fn parse_transaction(body: &[u8], zone: &TimeZone, latest: Option<Timestamp>
     members.check(zone, latest).map_err(|item| WireFault::Invalid(item.faults))
 }
 
-/// Reads a batch: `{"transactions":[…]}` or a bare array of 1 to [`MAX_BATCH`] items, each as
-/// [`parse_transaction`] reads one. Items stand in the order sent.
-///
-/// # Errors
-/// Where the JSON is malformed, else what is wrong with the whole; an item's faults are in its own place.
-pub fn parse_batch(
-    body: &[u8],
-    zone: &TimeZone,
-    latest: Option<Timestamp>,
-) -> Result<Vec<Result<Transaction, BatchItemFault>>, WireFault> {
-    let invalid = |field, problem| WireFault::Invalid(vec![FieldFault { field, problem }]);
-    let (field, items) = match read::<BatchBody<'_>>(body, "must be an array, or an object with transactions")? {
-        BatchBody::Bare(items) => ("body", items),
-        BatchBody::Wrapped { repeated: true, .. } => return Err(invalid("transactions", GIVEN_TWICE)),
-        BatchBody::Wrapped { transactions, .. } => {
-            let transactions = transactions.ok_or_else(|| invalid("transactions", "is required"))?;
-            let items = serde_json::from_str(transactions.get());
-            ("transactions", items.map_err(|_| invalid("transactions", MUST_BE_THOUSAND))?)
-        }
-    };
-    if items.found.is_empty() || items.too_many {
-        return Err(invalid(field, MUST_BE_THOUSAND));
-    }
-    Ok(items.found.iter().map(|item| read_item(item, zone, latest)).collect())
-}
-
-fn read_item(item: &RawValue, zone: &TimeZone, latest: Option<Timestamp>) -> Result<Transaction, BatchItemFault> {
-    // The grammar was proven with the batch's.
-    let members: Members<'_> = serde_json::from_str(item.get()).map_err(|_| BatchItemFault {
-        transaction_id: None,
-        faults: vec![FieldFault { field: "body", problem: MUST_BE_AN_OBJECT }],
-    })?;
-    members.check(zone, latest)
-}
-
-const MUST_BE_AN_OBJECT: &str = "must be a JSON object";
-const MUST_BE_THOUSAND: &str = "must be an array of 1 to 1000 transactions";
-const GIVEN_TWICE: &str = "is given more than once";
-
-/// Reads `T`, which fails on valid JSON only by being of another `shape`.
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8], shape: &'static str) -> Result<T, WireFault> {
-    let text = std::str::from_utf8(body).map_err(|error| {
-        let valid = &body[..error.valid_up_to()];
-        let line_start = valid.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-        WireFault::MalformedJson { line, column: 1 + valid.len() - line_start }
-    })?;
-    serde_json::from_str(text).map_err(|error| {
-        // The wrong shape stops the pass early: only the whole body tells whether it is JSON at all.
-        let grammar = if error.is_data() { serde_json::from_str::<IgnoredAny>(text).err() } else { Some(error) };
-        match grammar {
-            Some(error) => WireFault::MalformedJson { line: error.line(), column: error.column() },
-            None => WireFault::Invalid(vec![FieldFault { field: "body", problem: shape }]),
-        }
-    })
-}
+/// What is wrong with any other JSON.
+pub(super) const MUST_BE_AN_OBJECT: &str = "must be a JSON object";
 
 /// The known fields, in the order of the contract.
 const FIELDS: [&str; 11] = [
@@ -150,7 +54,7 @@ const FIELDS: [&str; 11] = [
 
 /// The known members of an object, unread: the raw text of each value, without `null`s.
 #[derive(Default)]
-struct Members<'a> {
+pub(super) struct Members<'a> {
     values: [Option<&'a str>; FIELDS.len()],
     /// Which fields were given at all, and which more than once; bit = index in [`FIELDS`].
     given: u16,
@@ -199,7 +103,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 impl<'a> Members<'a> {
     /// Reads and checks every field; the wrapped object's where no field stands outside it.
-    fn check(self, zone: &TimeZone, latest: Option<Timestamp>) -> Result<Transaction, BatchItemFault> {
+    pub(super) fn check(self, zone: &TimeZone, latest: Option<Timestamp>) -> Result<Transaction, BatchItemFault> {
         let Some(wrapped) = self.wrapped.filter(|wrapped| self.given == 0 && *wrapped != "null") else {
             return self.check_own(zone, latest);
         };
@@ -231,7 +135,9 @@ impl<'a> Members<'a> {
                     broken.filter(|fault| wrong.iter().all(|other| other.field != fault.field)).collect();
                 wrong.extend(broken);
                 wrong.sort_by_key(|fault| FIELDS.iter().position(|field| *field == fault.field));
-                let transaction_id = draft.transaction_id.and_then(|id| TransactionId::parse(&id).ok());
+                let transaction_id =
+                    draft.transaction_id.filter(|_| wrong.iter().all(|fault| fault.field != "transaction_id"));
+                let transaction_id = transaction_id.and_then(|id| TransactionId::parse(&id).ok());
                 Err(BatchItemFault { transaction_id, faults: wrong })
             }
         }
@@ -270,17 +176,6 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Reads a JSON string, borrowed where nothing in it is escaped.
-fn string(raw: &str) -> Result<Cow<'_, str>, &'static str> {
-    let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or("must be a string")?;
-    if inner.as_bytes().contains(&b'\\') {
-        // The grammar is proven; what is left to go wrong is half of a surrogate pair.
-        serde_json::from_str(raw).map(Cow::Owned).map_err(|_| "must be valid Unicode text")
-    } else {
-        Ok(Cow::Borrowed(inner))
-    }
-}
-
 /// The text of a number, or of the string that holds one. Any other JSON stays as it is written: it holds a
 /// character that no number has, and is refused by what it should have been.
 fn text_of_number(raw: &str) -> Cow<'_, str> {
@@ -294,84 +189,6 @@ fn written_timestamp(raw: &str) -> WrittenTimestamp<'_> {
         Some(b'[') => WrittenTimestamp::Parts(serde_json::from_str(raw).unwrap_or_default()),
         Some(b'"') => WrittenTimestamp::Text(string(raw).unwrap_or_default()),
         _ => WrittenTimestamp::Text(Cow::Borrowed("")),
-    }
-}
-
-/// A batch's body, its items unread.
-enum BatchBody<'a> {
-    Bare(Items<'a>),
-    Wrapped { transactions: Option<&'a RawValue>, repeated: bool },
-}
-
-/// The first [`MAX_BATCH`] items; more are only counted as too many, so that a body of commas costs no memory.
-struct Items<'a> {
-    found: Vec<&'a RawValue>,
-    too_many: bool,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for BatchBody<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BatchVisitor)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ItemsVisitor)
-    }
-}
-
-struct BatchVisitor;
-
-impl<'de> Visitor<'de> for BatchVisitor {
-    type Value = BatchBody<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array or an object")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        ItemsVisitor.visit_seq(seq).map(BatchBody::Bare)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut transactions, mut given, mut repeated) = (None, false, false);
-        while let Some(key) = map.next_key::<&'de RawValue>()? {
-            if string(key.get()).is_ok_and(|key| key == "transactions") {
-                let value = map.next_value::<&'de RawValue>()?;
-                repeated |= given;
-                given = true;
-                transactions = Some(value).filter(|value| value.get() != "null");
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(BatchBody::Wrapped { transactions, repeated })
-    }
-}
-
-struct ItemsVisitor;
-
-impl<'de> Visitor<'de> for ItemsVisitor {
-    type Value = Items<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut found = Vec::new();
-        while found.len() < MAX_BATCH {
-            match seq.next_element()? {
-                Some(item) => found.push(item),
-                None => return Ok(Items { found, too_many: false }),
-            }
-        }
-        let mut too_many = false;
-        while seq.next_element::<IgnoredAny>()?.is_some() {
-            too_many = true;
-        }
-        Ok(Items { found, too_many })
     }
 }
 
@@ -458,7 +275,6 @@ mod tests {
         ] {
             let found = parse_transaction(body, &TimeZone::UTC, None);
             assert_eq!(found, Err(WireFault::MalformedJson { line, column }), "{}", String::from_utf8_lossy(body));
-            assert!(matches!(parse_batch(body, &TimeZone::UTC, None), Err(WireFault::MalformedJson { .. })));
         }
     }
 
@@ -536,51 +352,6 @@ mod tests {
             let fields: Vec<_> = faults(body).into_iter().map(|(field, _)| field).collect();
             assert_eq!(fields, required, "{body}");
         }
-    }
-
-    #[test]
-    fn a_batch_is_an_array_or_an_object_and_each_item_stands_for_itself() {
-        let items = format!(
-            r#"[{PLAIN}, {{"transaction_id":"tx-2","amount":"x"}}, 5, {{"transaction":{PLAIN}}}, {{"\udc00":1}}]"#
-        );
-        for body in [items.clone(), format!(r#"{{"source":1,"transactions":{items}}}"#)] {
-            let batch = parse_batch(body.as_bytes(), &TimeZone::UTC, None).unwrap();
-            assert_eq!(batch.len(), 5);
-            assert_eq!(batch[0].as_ref().ok(), parse(PLAIN).ok().as_ref());
-            let faulty = batch[1].as_ref().unwrap_err();
-            assert_eq!(faulty.transaction_id.as_ref().map(TransactionId::as_str), Some("tx-2"));
-            assert_eq!(
-                faulty.faults.iter().map(|fault| fault.field).collect::<Vec<_>>(),
-                ["amount", "merchant", "location", "timestamp"]
-            );
-            assert_eq!(batch[2].as_ref().unwrap_err().faults[0].field, "body");
-            assert_eq!(batch[3], batch[0]);
-            assert_eq!(batch[4].as_ref().unwrap_err().faults.len(), 5);
-        }
-    }
-
-    #[test]
-    fn a_batch_that_is_none_is_refused_as_a_whole() {
-        let ones = |count: usize| format!("[{}]", vec!["1"; count].join(","));
-        for (body, field) in [
-            ("[]".to_owned(), "body"),
-            (ones(1001), "body"),
-            (format!(r#"{{"transactions":{}}}"#, ones(1001)), "transactions"),
-            (r#"{"transactions":[]}"#.to_owned(), "transactions"),
-            (r#"{"transactions":{}}"#.to_owned(), "transactions"),
-            (r#"{"transactions":null}"#.to_owned(), "transactions"),
-            (r#"{"transactions":[1],"transactions":[1]}"#.to_owned(), "transactions"),
-            ("{}".to_owned(), "transactions"),
-            ("true".to_owned(), "body"),
-        ] {
-            match parse_batch(body.as_bytes(), &TimeZone::UTC, None) {
-                Err(WireFault::Invalid(faults)) => {
-                    assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), [field]);
-                }
-                other => panic!("{body}: {other:?}"),
-            }
-        }
-        assert_eq!(parse_batch(ones(1000).as_bytes(), &TimeZone::UTC, None).unwrap().len(), 1000);
     }
 
     #[test]
