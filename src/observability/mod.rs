@@ -1,7 +1,7 @@
 //! What the service tells of itself: log lines and metrics.
 //!
 //! - [`event`]: one record for each request, emitted when it ends; the only place that turns a request into a line and
-//!   into counts; [`line`]: the fields of such a line.
+//!   into counts; [`mod@line`]: the fields of such a line.
 //! - [`logging`]: the lines of the service itself; [`writer`]: their common way to stdout, bounded and lossless.
 //! - [`metrics`]: every name, unit and dimension; [`recorder`]: counting and snapshots; [`prometheus`]: a snapshot as
 //!   text.

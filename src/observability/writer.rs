@@ -33,7 +33,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const SPARE_CHUNKS: usize = 4;
 /// Lines of events that may wait.
 pub const EVENT_LINES: usize = 1024;
-/// The pause between two writes while fewer than [`CHUNK_BYTES`] wait.
+/// The pause between two writes while fewer than `CHUNK_BYTES` wait.
 pub const LINGER: Duration = Duration::from_millis(1);
 /// The pauses before a stalled stdout is tried again.
 const RETRY_PAUSES: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(50);

@@ -62,8 +62,6 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
     fn random_bytes_are_refused(body in vec(any::<u8>(), 0..300)) {
         for path in ["/predict", "/batch"] {
