@@ -160,23 +160,35 @@ fn the_readmes_request_gets_the_readmes_answer() {
     }
 }
 
-#[test]
-fn the_readme_lists_the_commands_that_there_are() {
+/// The names of the commands that the binary has.
+fn commands() -> Vec<String> {
     let help = command(&["--help"], &[]);
     let (_, commands) = text(&help.stdout).split_once("Commands:\n").unwrap();
-    let there: Vec<&str> = commands
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|command| *command != "help")
-        .collect();
-    let mut listed: Vec<&str> = README
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `fraud-detection "))
-        .filter_map(|rest| rest.split(['`', ' ']).next())
-        .collect();
-    let mut sorted = there.clone();
-    sorted.sort_unstable();
+    let names = commands.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_lists_every_command() {
+    let rows = README.lines().filter_map(|line| line.strip_prefix("| `fraud-detection "));
+    let mut listed: Vec<&str> = rows.filter_map(|row| row.split(['`', ' ']).next()).collect();
+    let mut there = commands();
     listed.sort_unstable();
-    assert_eq!(listed, sorted);
+    there.sort_unstable();
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn the_documentation_names_no_command_that_there_is_not() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let there = commands();
+    for document in documents.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let document_text = std::fs::read_to_string(&document).unwrap();
+        for rest in document_text.split("fraud-detection ").skip(1) {
+            let word = rest.split(|letter: char| !letter.is_ascii_lowercase() && letter != '-').next().unwrap();
+            let in_code = document_text.contains(&format!("`fraud-detection {word}"));
+            assert!(!in_code || there.iter().any(|name| name == word), "{}: {word}", document.display());
+        }
+    }
 }
