@@ -8,7 +8,8 @@ MAKEFLAGS += --no-builtin-rules
 # Where `make run` listens.
 PORT ?= 8000
 
-# cargo-deny and cargo-machete, at these versions: those on the PATH are used if they fit, else they are built once.
+# cargo-deny and cargo-machete, at these versions: those on the PATH are used if they fit, else they are built once,
+# unoptimized, because they run for a second and their release builds take minutes.
 CARGO_DENY := cargo-deny@0.20.2
 CARGO_MACHETE := cargo-machete@0.9.2
 
@@ -100,7 +101,7 @@ tools:
 	    name=$${tool%@*} version=$${tool#*@}; \
 	    case " $$("$$name" --version 2>/dev/null || true) " in \
 	        *" $$version "*) ;; \
-	        *) cargo install --locked --root .tools --version "=$$version" "$$name" ;; \
+	        *) cargo install --locked --debug --root .tools --version "=$$version" "$$name" ;; \
 	    esac; \
 	done
 
