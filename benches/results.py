@@ -1,7 +1,7 @@
 """Writes benches/RESULTS.md from what the last `cargo bench` left: ratios first, since they hold on other machines too.
 
-Each figure is the median of one iteration with its 95 % interval, as criterion estimated it. Ratios are to the first
-step of its benchmark, measured in the same run on the same machine.
+Each figure is the median of one iteration with its 95 % interval, as criterion estimated it. Ratios are to the step
+named REFERENCE, measured in the same run on the same machine.
 """
 
 import argparse
