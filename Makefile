@@ -27,7 +27,6 @@ run: runtime ## build and serve with the shipped model on http://127.0.0.1:8000 
 	@echo
 	@export ENVIRONMENT=$${ENVIRONMENT:-development} PORT=$(PORT) \
 	    FRAUD_HTTP__HOST=$${FRAUD_HTTP__HOST:-127.0.0.1} \
-	    FRAUD_PRIVACY__KEY=$${FRAUD_PRIVACY__KEY:-for-development-only} \
 	    FRAUD_SHUTDOWN__DRAIN_DELAY=$${FRAUD_SHUTDOWN__DRAIN_DELAY:-0s}; \
 	exec target/release/fraud-detection serve
 
@@ -36,21 +35,23 @@ runtime: ## fetch ONNX Runtime's library, pinned and hash-checked (done by the o
 	@library=$$(deploy/fetch-onnxruntime.sh) && ln -sfn "$${library#"$(CURDIR)/.runtime/"}" .runtime/libonnxruntime.so
 
 .PHONY: test
-test: runtime ## run every test
+test: runtime .venv/ready ## run every test
 	cargo test --workspace --locked
+	.venv/bin/python -m pytest -q -p no:cacheprovider models/training
 
 # A version of the models folder, from scratch. DATA= names labelled transactions (CSV, NDJSON or Parquet); without it
 # they are simulated. TRAIN= passes further arguments on, such as `--test-from 2026-05-01`.
 VERSION ?= v1.0
-SIMULATE ?= --seed 1 --cards 600 --days 270
+SIMULATE ?= --seed 1 --cards 2500 --days 365
 TRAIN ?=
 
 .PHONY: train
-train: .venv/ready ## train a model: from simulated transactions, or DATA=file OUT=folder (VERSION=… TRAIN=…)
+train: runtime .venv/ready ## train a model: from simulated transactions, or DATA=file OUT=folder (VERSION=… TRAIN=…)
 	$(if $(DATA),$(if $(OUT),,$(error make train DATA=… needs OUT=folder: it must not replace the shipped model)))
 	cargo build --release --locked
 	.venv/bin/python models/training/train.py --binary target/release/fraud-detection --version "$(VERSION)" \
 	    --output "$(or $(OUT),models)" $(if $(DATA),--data "$(DATA)",--simulate "$(SIMULATE)") $(TRAIN)
+	target/release/fraud-detection verify-model "$(or $(OUT),models)/$(VERSION)"
 
 # By the system's own pip: some distributions ship a venv that cannot install one.
 .venv/ready: models/training/requirements.txt

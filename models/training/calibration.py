@@ -49,7 +49,8 @@ def calibrate(
     if len(genuine) < needed:
         raise CalibrationError(
             f"the validation span holds {len(genuine)} genuine transactions; a false-positive rate of {decline_rate:g} "
-            f"can be measured from {needed} on: lengthen the validation span (--validation-from) or raise --decline-rate"
+            f"can be measured from {needed} on: lengthen the validation span (--validation-from) or raise "
+            "--decline-rate"
         )
     review, decline = threshold(genuine, review_rate), threshold(genuine, decline_rate)
     if not 0 < review < decline < 1:

@@ -1,9 +1,10 @@
 """Labelled transactions to arrays: converts Parquet, calls the Rust binary for features, orders the categories.
 
-The features come from `fraud-detection featurize`, the code that serves; nothing is computed twice. The binary reads CSV
-and NDJSON, so Parquet becomes CSV first.
+The features come from `fraud-detection featurize`, the code that serves; nothing is computed twice. The binary reads
+CSV and NDJSON, so Parquet becomes CSV first.
 """
 
+import csv
 import json
 import shlex
 import subprocess
@@ -17,6 +18,15 @@ import pyarrow.csv
 import pyarrow.parquet
 
 CATEGORY = "category"
+
+
+# Without this column the binary takes every merchant for the same one. In service, where they differ, the feature would
+# mean something that was never learnt. Other features are missing where their columns are, and so are not used.
+_NEEDS_COLUMN = {"user_first_time_at_merchant": "merchant"}
+
+
+class DataError(ValueError):
+    """The file cannot be trained on."""
 
 
 @dataclass
@@ -37,6 +47,8 @@ def prepare(binary: Path, given: Path | None, simulation: str, work: Path) -> tu
         command = ["simulate", *shlex.split(simulation)]
         subprocess.run([str(binary), *command, "--fraud-kind", "--output", str(simulated)], check=True)
         return simulated, " ".join(["fraud-detection", *command])
+    if not given.is_file():
+        raise DataError(f"{given} is no file: DATA names labelled transactions as CSV, NDJSON or Parquet")
     if given.suffix == ".parquet":
         converted = work / "transactions.csv"
         parquet_to_csv(given, converted)
@@ -44,11 +56,11 @@ def prepare(binary: Path, given: Path | None, simulation: str, work: Path) -> tu
     return given, given.name
 
 
-def parquet_to_csv(parquet: Path, csv: Path) -> None:
+def parquet_to_csv(parquet: Path, converted: Path) -> None:
     """The file as CSV, sorted by timestamp, with timestamps in ISO 8601."""
     table = pyarrow.parquet.read_table(parquet)
     if "timestamp" not in table.column_names:
-        raise ValueError(f"{parquet} has no column `timestamp`")
+        raise DataError(f"{parquet} has no column `timestamp`")
     table = table.take(pc.sort_indices(table, [("timestamp", "ascending")]))
     kind = table.schema.field("timestamp").type
     if pa.types.is_timestamp(kind):
@@ -56,7 +68,7 @@ def parquet_to_csv(parquet: Path, csv: Path) -> None:
         column = table["timestamp"].cast(pa.timestamp("ms", kind.tz and "UTC"), safe=False)
         text = pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ" if kind.tz else "%Y-%m-%dT%H:%M:%S")
         table = table.set_column(table.column_names.index("timestamp"), "timestamp", text)
-    pyarrow.csv.write_csv(table, csv)
+    pyarrow.csv.write_csv(table, converted)
 
 
 def featurize(binary: Path, transactions: Path, folder: Path, zone: str) -> Features:
@@ -64,10 +76,17 @@ def featurize(binary: Path, transactions: Path, folder: Path, zone: str) -> Feat
     command = [binary, "featurize", transactions, "--output", folder, "--zone", zone]
     subprocess.run([str(part) for part in command], check=True)
     schema = json.loads((folder / "schema.json").read_text())
+    names, values = schema["features"], np.load(folder / "features.npy")
+    columns = columns_of(transactions)
+    meaningless = [name for name in names if name in _NEEDS_COLUMN and _NEEDS_COLUMN[name] not in columns]
+    if meaningless:
+        print(f"the file lacks what {', '.join(meaningless)} would be made of: trained without", flush=True)
+        values = np.delete(values, [names.index(name) for name in meaningless], axis=1)
+        names = [name for name in names if name not in meaningless]
     return Features(
-        names=schema["features"],
+        names=names,
         categories=schema["categories"],
-        values=np.load(folder / "features.npy"),
+        values=values,
         is_fraud=np.load(folder / "is_fraud.npy"),
         timestamp_ms=np.load(folder / "timestamp_ms.npy"),
     )
@@ -96,11 +115,18 @@ def order_categories(data: Features, train: slice) -> None:
     data.categories = [data.categories[index] for index in order]
 
 
+def columns_of(transactions: Path) -> list[str]:
+    """The fields that a CSV file's header or an NDJSON file's first line names."""
+    with open(transactions, encoding="utf-8-sig", newline="") as file:
+        if transactions.suffix == ".csv":
+            return next(csv.reader(file), [])
+        first = json.loads(file.readline() or "{}")
+        return list(first.get("transaction", first))
+
+
 def column_of(transactions: Path, name: str) -> np.ndarray | None:
     """One text column of a CSV file, if it has it."""
-    with open(transactions, encoding="utf-8") as file:
-        header = file.readline().strip().split(",")
-    if transactions.suffix != ".csv" or name not in header:
+    if transactions.suffix != ".csv" or name not in columns_of(transactions):
         return None
     options = pyarrow.csv.ConvertOptions(include_columns=[name], column_types={name: pa.string()})
     return pyarrow.csv.read_csv(transactions, convert_options=options)[name].to_numpy(zero_copy_only=False)

@@ -9,11 +9,11 @@ import numpy as np
 from calibration import calibrate
 from export import INPUT, PROBABILITIES
 from learn import hide_history
-from parity import TOLERANCE
 
 NAME = "fraud-detection"
 
-_WINDOWS = {"10m": "10 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+# Windows as feature names write them, and in words.
+WINDOWS = {"10m": "10 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 _STATISTICS = {
     "count": "the number of transactions of the last {}",
     "sum": "the money spent in the last {}",
@@ -42,10 +42,10 @@ def label(feature: str) -> str:
         return _LABELS[feature]
     stem, _, window = feature.rpartition("_")
     statistic = stem.rpartition("_")[2]
-    if window not in _WINDOWS or statistic not in _STATISTICS:
+    if window not in WINDOWS or statistic not in _STATISTICS:
         return feature
     where = " in this category" if stem.startswith("user_category_") else ""
-    return _STATISTICS[statistic].format(_WINDOWS[window]) + where
+    return _STATISTICS[statistic].format(WINDOWS[window]) + where
 
 
 def baseline(genuine: np.ndarray) -> float | None:
@@ -107,11 +107,6 @@ def write(folder: Path, manifest: dict, model: bytes) -> None:
         "output_column": 1,
     }
     (folder / "manifest.json").write_text(_json({**head, **manifest}) + "\n", encoding="utf-8")
-
-
-def golden(rows: list[dict]) -> dict:
-    """The manifest's golden part."""
-    return {"tolerance": TOLERANCE, "rows": rows}
 
 
 def _json(value, indent: str = "") -> str:

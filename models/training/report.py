@@ -11,7 +11,6 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 import learn
 import manifest
@@ -44,6 +43,7 @@ def write(folder: Path, document: dict, scored: Scored, booster, data: Features,
     plots = folder / PLOTS
     plots.mkdir(exist_ok=True)
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True})
+    plt.rcParams["axes.axisbelow"] = True
     plt.rcParams.update({"grid.alpha": 0.25, "figure.constrained_layout.use": True})
     test = spans.test(data.timestamp_ms)
     plot_precision_recall(plots / "precision-recall.png", scored)
@@ -129,16 +129,19 @@ def decisions(document: dict, scored: Scored) -> str:
                 ]
             )
     text = "## Decisions on the test span\n\n"
-    text += f"The thresholds were set in validation, at false-positive rates of "
-    text += f"{percent(document['review_false_positive_rate'])} and {percent(document['decline_false_positive_rate'])}.\n\n"
+    rates = " and ".join(percent(document[f"{name}_false_positive_rate"]) for name in ("review", "decline"))
+    text += f"The thresholds were set in validation, at false-positive rates of {rates}.\n\n"
     return text + table(["risk score", "alerts", "false-positive rate", "recall", "precision"], rows)
 
 
 def calibration(document: dict) -> str:
     maps = document["calibration"]
+
+    def cells(point: dict) -> list[str]:
+        return [f"{point['probability']:.5f}", f"{100 * point['false_positive_rate']:.3f} %"]
+
     rows = [
-        [f"{full['risk_score']:.0f}"]
-        + [cell for p in (full, missing) for cell in (f"{p['probability']:.5f}", f"{100 * p['false_positive_rate']:.3f} %")]
+        [f"{full['risk_score']:.0f}", *cells(full), *cells(missing)]
         for full, missing in zip(maps["full"], maps["missing"])
     ]
     head = ["risk score", "probability", "false-positive rate", "probability, no history", "false-positive rate"]
@@ -156,7 +159,8 @@ def kinds_of_fraud(document: dict, scored: Scored, kinds: np.ndarray | None) -> 
             risk = manifest.risk_score(document["calibration"][which], probability[of_kind])
             row += [percent((risk >= 50).mean()), percent((risk >= 80).mean())]
         rows.append(row)
-    head = ["kind", "frauds", "reviewed or declined", "declined", "without history", "declined"]
+    head = ["kind", "frauds", "reviewed or declined", "declined"]
+    head += ["reviewed or declined, no history", "declined, no history"]
     return "## Recall by kind of fraud\n\n" + table(head, rows)
 
 
@@ -172,8 +176,8 @@ def single_features(document: dict, data: Features, spans: splits.Spans) -> str:
     whole = document["metrics"]["with_history"]["average_precision"]
     rows = [["**all features together**", f"**{whole:.3f}**"], *([name, f"{value:.3f}"] for name, value in best)]
     return (
-        "## What one feature alone can do\n\nThe average precision of the best rule on one feature (the share of frauds "
-        "in each of its bins in training, free to rise and fall), the twelve best:\n\n"
+        "## What one feature alone can do\n\nThe average precision of the best rule on one feature (the share of "
+        "frauds in each of its bins in training, free to rise and fall), the twelve best:\n\n"
     ) + table(["feature", "average precision"], rows)
 
 
@@ -185,6 +189,9 @@ PLOT_SECTION = f"""## Plots
 
 ![Reliability of the probabilities]({PLOTS}/reliability.png)
 
+Importance is measured on a sample of the test span, all frauds and at most 20,000 genuine transactions: how much
+average precision is lost when the values of a group of features change places among the rows.
+
 ![Feature importance]({PLOTS}/feature-importance.png)
 """
 
@@ -195,7 +202,7 @@ def save(figure, path: Path) -> None:
 
 
 def plot_precision_recall(path: Path, scored: Scored) -> None:
-    figure, axes = plt.subplots(figsize=(6, 4))
+    figure, axes = plt.subplots(figsize=(6.4, 4.4))
     for name, _, probability, colour in scored.both():
         precision, recall = metrics.precision_recall(scored.is_fraud, probability)
         area = metrics.average_precision(scored.is_fraud, probability)
@@ -204,7 +211,8 @@ def plot_precision_recall(path: Path, scored: Scored) -> None:
     axes.axhline(base, color="black", linewidth=0.8, linestyle=":", label=f"by chance ({percent(base)})")
     axes.set(xlabel="recall: share of frauds found", ylabel="precision: share of alerts that are frauds")
     axes.set(xlim=(0, 1.01), ylim=(0, 1.01), title="Precision and recall, test span")
-    axes.legend(loc="lower left")
+    # Below the axes: no corner is free for every model.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)
     save(figure, path)
 
 
@@ -214,16 +222,17 @@ def plot_score_distribution(path: Path, document: dict, scored: Scored) -> None:
         risk = manifest.risk_score(document["calibration"][which], probability)
         for title, label, colour in [("genuine", 0, GENUINE), ("fraud", 1, FRAUD)]:
             part = risk[scored.is_fraud == label]
-            shares, edges = np.histogram(part, bins=np.arange(0, 101, 5))
-            axes.stairs(shares / len(part), edges, color=colour, fill=True, alpha=0.45, label=title)
+            # Each tenth score is a point of the calibration: bins between them are smooth by construction.
+            counts, edges = np.histogram(part, bins=np.arange(0, 101, 10))
+            axes.stairs(counts / len(part), edges, color=colour, fill=True, alpha=0.45, label=title)
         for threshold, decision in [(50, "review"), (80, "decline")]:
             axes.axvline(threshold, color="black", linewidth=0.8, linestyle="--")
             axes.text(threshold + 1, 1.02, decision, va="bottom", fontsize=8, transform=axes.get_xaxis_transform())
         axes.set(xlabel="risk score", yscale="log", ylim=(1e-5, 1.0), xlim=(0, 100))
         axes.set_title(name, pad=16)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-    panels[0].set_ylabel("share of the genuine, of the frauds")
-    panels[0].legend(loc="upper center")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+    panels[0].set_ylabel("share of the genuine, share of the frauds")
+    panels[0].legend(loc="upper left", bbox_to_anchor=(0.22, 1.0))
     save(figure, path)
 
 
@@ -235,35 +244,54 @@ def plot_reliability(path: Path, scored: Scored) -> None:
         rows = np.bincount(which, minlength=len(edges) - 1)
         frauds = np.bincount(which, weights=scored.is_fraud == 1, minlength=len(edges) - 1)
         predicted = np.bincount(which, weights=probability, minlength=len(edges) - 1)
-        seen = (rows >= 20) & (frauds > 0)
+        seen = (rows >= 20) & (frauds >= 3)
         rate, error = frauds[seen] / rows[seen], np.sqrt(frauds[seen]) / rows[seen]
         axes.errorbar(predicted[seen] / rows[seen], rate, error, color=colour, marker="o", markersize=4, label=name)
-    axes.plot([1e-5, 1], [1e-5, 1], color="black", linewidth=0.8, linestyle=":", label="perfect")
-    axes.set(xscale="log", yscale="log", xlim=(1e-5, 1.2), ylim=(1e-5, 1.2))
+    axes.plot([1e-4, 1], [1e-4, 1], color="black", linewidth=0.8, linestyle=":", label="perfect")
+    axes.set(xscale="log", yscale="log", xlim=(1e-4, 1.2), ylim=(1e-4, 1.2))
     axes.set(xlabel="mean probability the model gave", ylabel="share that were frauds", title="Reliability, test span")
     axes.legend(loc="upper left")
     save(figure, path)
 
 
+def group(feature: str) -> str:
+    """What a feature tells of, in words. Features of one group say nearly the same and are shuffled together."""
+    if feature in ("amount", "log_amount"):
+        return "amount"
+    if feature in ("hour", "night", "day_of_week", "weekend"):
+        return "hour and day"
+    if feature.startswith("user_category_"):
+        return "user in this category"
+    if feature in ("user_distance_km", "user_speed_kmh"):
+        return "distance and speed"
+    window = feature.rpartition("_")[2]
+    return f"user, last {window}" if window in manifest.WINDOWS else feature.removeprefix("user_").replace("_", " ")
+
+
 def plot_importance(path: Path, booster, features: np.ndarray, is_fraud: np.ndarray, names: list[str]) -> None:
-    """How much average precision is lost when one feature's values are shuffled among the rows."""
+    """How much average precision is lost when a group of features is shuffled among the rows."""
     random = np.random.default_rng(1)
     genuine = np.flatnonzero(is_fraud == 0)
     sample = np.concatenate([np.flatnonzero(is_fraud == 1), random.choice(genuine, min(20_000, len(genuine)), False)])
     figure, panels = plt.subplots(1, 2, figsize=(9, 4.2))
+    places = 0
     versions = [features[sample], learn.hide_history(features[sample], names)]
     for axes, values, title, colour in zip(panels, versions, ("with history", "without history"), (WITH, WITHOUT)):
         whole = metrics.average_precision(is_fraud[sample], booster.predict(values))
-        loss = {}
+        columns: dict[str, list[int]] = {}
         for column, name in enumerate(names):
-            if np.isnan(values[:, column]).all():
-                continue
-            kept = values[:, column].copy()
-            values[:, column] = random.permutation(kept)
-            loss[name] = whole - metrics.average_precision(is_fraud[sample], booster.predict(values))
-            values[:, column] = kept
+            if not np.isnan(values[:, column]).all():
+                columns.setdefault(group(name), []).append(column)
+        loss = {}
+        for name, together in columns.items():
+            shuffled = values.copy()
+            shuffled[:, together] = random.permutation(values[:, together])
+            loss[name] = whole - metrics.average_precision(is_fraud[sample], booster.predict(shuffled))
         most = sorted(loss.items(), key=lambda item: item[1])[-14:]
         axes.barh([name for name, _ in most], [value for _, value in most], color=colour)
+        # As many places in both panels, filled from the top: bars of one height.
+        places = max(places, len(most))
+        axes.set_ylim(len(most) - places - 0.5, len(most) - 0.5)
         axes.set(title=title, xlabel="average precision lost when shuffled")
         axes.grid(axis="y", visible=False)
     save(figure, path)

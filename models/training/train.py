@@ -5,12 +5,11 @@ Transactions -> features (by the Rust binary) -> trees -> calibration -> ONNX ->
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-
-import numpy as np
 
 import data
 import export
@@ -26,7 +25,7 @@ from calibration import CalibrationError
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a fraud model and write a version folder.")
     parser.add_argument("--binary", type=Path, required=True, help="the fraud-detection binary")
-    parser.add_argument("--data", type=Path, help="labelled transactions: CSV, NDJSON or Parquet; simulated if left out")
+    parser.add_argument("--data", type=Path, help="labelled CSV, NDJSON or Parquet; simulated if left out")
     parser.add_argument("--simulate", default="", help="arguments of `fraud-detection simulate`, without --data")
     parser.add_argument("--output", type=Path, required=True, help="the models folder to write the version into")
     parser.add_argument("--version", default="v1.0", help="the version's name and folder")
@@ -42,9 +41,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--label-delay", type=float, default=7.0, help="days until a label is known")
     parser.add_argument("--review-rate", type=float, default=0.01, help="false-positive rate at risk score 50")
     parser.add_argument("--decline-rate", type=float, default=0.001, help="false-positive rate at risk score 80")
-    parser.add_argument("--trees", type=int, default=300)
-    parser.add_argument("--leaves", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=0.04)
+    parser.add_argument("--trees", type=int, default=200)
+    parser.add_argument("--leaves", type=int, default=31)
+    parser.add_argument("--learning-rate", type=float, default=0.06)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
@@ -120,7 +119,10 @@ def make_version(args: argparse.Namespace, work: Path) -> None:
             "with_history": metrics.summary(scored.is_fraud, scored.with_history),
             "without_history": metrics.summary(scored.is_fraud, scored.without_history),
         },
-        "golden": manifest.golden(manifest.golden_rows(booster, tested, is_fraud[test], names)),
+        "golden": {
+            "tolerance": parity.TOLERANCE,
+            "rows": manifest.golden_rows(booster, tested, is_fraud[test], names),
+        },
     }
     folder = args.output / args.version
     manifest.write(folder, document, model.SerializeToString())
@@ -153,5 +155,8 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (splits.SplitError, CalibrationError, parity.ParityError) as fault:
+    except (data.DataError, splits.SplitError, CalibrationError, parity.ParityError) as fault:
         sys.exit(f"train: {fault}")
+    except subprocess.CalledProcessError as fault:
+        # The binary has said what is wrong.
+        sys.exit(fault.returncode)

@@ -8,7 +8,7 @@
 use crate::offline::simulate::category::Category;
 use crate::offline::simulate::draw::Draw;
 use crate::offline::simulate::event::{DAY_MS, Event, HOUR_MS, MINUTE_MS, charged};
-use crate::offline::simulate::world::{Breach, CITIES, Channel, World, far_apart};
+use crate::offline::simulate::world::{Breach, CITIES, Channel, World};
 
 const CATEGORIES: usize = Category::ALL.len();
 
@@ -110,18 +110,6 @@ impl Holder {
         category.traits().median * self.habits.scales[category.index()]
     }
 
-    /// The hour shift of the holder's day; whoever imitates the holder shares it.
-    #[must_use]
-    pub fn lateness(&self) -> i64 {
-        self.habits.lateness
-    }
-
-    /// Where the holder is on this day.
-    #[must_use]
-    pub fn city(&self) -> usize {
-        self.trip.map_or(self.habits.home, |trip| trip.city)
-    }
-
     /// The honest payments of one day, in no order. Call it for each day in turn.
     pub fn spend_day(&mut self, world: &World, day: i64, events: &mut Vec<Event>) {
         if !self.is_open(day) {
@@ -161,17 +149,21 @@ impl Holder {
         }
         if self.trip.is_none() && self.draw.chance(self.habits.trip_rate) {
             let city = self.draw.below(CITIES.len());
-            let length = 1.0 + self.draw.exponential(if far_apart(city, self.habits.home) { 7.0 } else { 2.0 });
-            self.trip = Some(Trip { city, from: day, to: day + length as i64 });
+            let days = 2.0 + self.draw.exponential(6.0);
+            self.trip = Some(Trip { city, from: day, to: day + days as i64 });
         }
-        match (self.trip, self.habits.second_city) {
-            (Some(trip), _) => Today {
-                city: trip.city,
-                away: true,
-                on_the_way: (day == trip.from || day == trip.to) && far_apart(trip.city, self.habits.home),
-            },
-            (None, Some(second)) if self.draw.chance(0.2) => Today { city: second, away: false, on_the_way: false },
-            (None, _) => Today { city: self.habits.home, away: false, on_the_way: false },
+        if self.trip.is_none()
+            && let Some(city) = self.habits.second_city
+            && self.draw.chance(0.05)
+        {
+            self.trip = Some(Trip { city, from: day, to: day + self.draw.whole(2, 4) as i64 });
+        }
+        match self.trip {
+            Some(Trip { city, from, to }) => {
+                let is_new_to_them = self.habits.second_city != Some(city);
+                Today { city, away: is_new_to_them, on_the_way: day == from || day == to }
+            }
+            None => Today { city: self.habits.home, away: false, on_the_way: false },
         }
     }
 
@@ -206,7 +198,7 @@ impl Holder {
         let hour = self.draw.weighted(traits.hours.iter().map(|weight| f64::from(*weight))) as i64;
         let hour = (hour + self.habits.lateness).rem_euclid(24) as f64;
         let at_ms = day * DAY_MS + (HOUR_MS * (hour + self.draw.unit())) as i64;
-        let euros = self.draw.log_normal(self.usual(category), traits.sigma * 0.8);
+        let euros = self.draw.log_normal(self.usual(category), traits.sigma * 0.55);
         self.pay(world, at_ms, merchant, euros, events);
     }
 
@@ -219,7 +211,7 @@ impl Holder {
         if online {
             return world.web_shop(category, &mut self.draw);
         }
-        let elsewhere = self.habits.partner_city.filter(|_| self.draw.chance(0.15));
+        let elsewhere = self.habits.partner_city.filter(|_| self.draw.chance(0.1));
         world.shop(category, elsewhere.unwrap_or(today.city), &mut self.draw)
     }
 
@@ -233,7 +225,7 @@ impl Holder {
         let day = at_ms.div_euclid(DAY_MS);
         if self.leaked.is_none()
             && let Some(breach) = world.breach(merchant, day)
-            && self.draw.chance(0.08)
+            && self.draw.chance(0.06)
         {
             self.leaked = Some((day + 3 + self.draw.exponential(14.0) as i64, breach));
         }
@@ -241,7 +233,7 @@ impl Holder {
 
     /// What honest people do now and then that looks like fraud.
     fn be_odd(&mut self, world: &World, day: i64, today: &Today, is_weekend: bool, events: &mut Vec<Event>) {
-        if self.draw.chance(1.0 / 50.0) {
+        if self.draw.chance(1.0 / 90.0) {
             self.buy_something_big(world, day, today, events);
         }
         if self.draw.chance(if is_weekend { 1.0 / 25.0 } else { 1.0 / 80.0 }) && !today.on_the_way {
@@ -292,19 +284,19 @@ impl Holder {
         for _ in 0..self.draw.whole(3, 9) {
             let category = TOUR[self.draw.below(TOUR.len())];
             let merchant = world.shop(category, today.city, &mut self.draw);
-            let euros = self.draw.log_normal(self.usual(category) * 1.5, category.traits().sigma * 0.8);
+            let euros = self.draw.log_normal(self.usual(category) * 1.2, category.traits().sigma * 0.55);
             self.pay(world, at_ms, merchant, euros, events);
-            at_ms += (MINUTE_MS * (3.0 + self.draw.exponential(22.0))) as i64;
+            at_ms += (MINUTE_MS * (3.0 + self.draw.exponential(30.0))) as i64;
         }
     }
 
     fn pay_tiny_amounts(&mut self, world: &World, day: i64, events: &mut Vec<Event>) {
         let category = if self.draw.chance(0.8) { Category::DigitalGoods } else { Category::Charity };
         let favourite = self.habits.favourites[category.index()][1][0];
-        let usual = self.draw.chance(0.6);
+        let usual = self.draw.chance(0.9);
         let mut at_ms = day * DAY_MS + (self.draw.between(0.0, 24.0) * HOUR_MS) as i64;
         let pause_s = self.draw.log_normal(150.0, 1.0);
-        for _ in 0..self.draw.whole(3, 12) {
+        for _ in 0..self.draw.whole(3, 8) {
             let merchant = if usual { favourite } else { world.web_shop(category, &mut self.draw) };
             let euros = self.draw.log_normal(2.2, 0.6);
             self.pay(world, at_ms, merchant, euros, events);
@@ -319,7 +311,7 @@ impl Holder {
         for _ in 0..self.draw.whole(2, 7) {
             let category = NIGHT[self.draw.below(NIGHT.len())];
             let merchant = world.shop(category, today.city, &mut self.draw);
-            let euros = self.draw.log_normal(self.usual(category), category.traits().sigma * 0.8);
+            let euros = self.draw.log_normal(self.usual(category), category.traits().sigma * 0.55);
             self.pay(world, at_ms, merchant, euros, events);
             at_ms += (MINUTE_MS * (5.0 + self.draw.exponential(45.0))) as i64;
         }
@@ -340,11 +332,11 @@ impl Habits {
         let some_city = |draw: &mut Draw, share: f64| {
             draw.chance(share).then(|| draw.weighted(CITIES.iter().map(|city| city.residents)))
         };
-        let (second_city, partner_city) = (some_city(draw, 0.3), some_city(draw, 0.04));
+        let (second_city, partner_city) = (some_city(draw, 0.3), some_city(draw, 0.02));
         let wealth = draw.log_normal(1.0, 0.45);
         let lateness = match draw.unit() {
             early if early < 0.10 => -2,
-            owl if owl > 0.88 => draw.whole(3, 7) as i64,
+            owl if owl > 0.88 => draw.whole(3, 6) as i64,
             _ => draw.whole(0, 2) as i64 - 1,
         };
         let mut habits = Self {
@@ -355,9 +347,9 @@ impl Habits {
             weekend: draw.between(0.7, 1.6),
             lateness,
             online_taste: draw.log_normal(0.8, 0.5),
-            loyalty: draw.between(0.45, 0.9),
+            loyalty: draw.between(0.7, 0.97),
             trip_rate: draw.log_normal(1.0 / 110.0, 0.8).min(0.1),
-            tiny_rate: if draw.chance(0.15) { draw.between(0.02, 0.2) } else { 0.004 },
+            tiny_rate: if draw.chance(0.15) { draw.between(0.02, 0.1) } else { 0.003 },
             tastes: [0.0; CATEGORIES],
             scales: [0.0; CATEGORIES],
             favourites: [[[0; FAVOURITES]; 2]; CATEGORIES],
@@ -389,6 +381,7 @@ impl Habits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::offline::simulate::world::far_apart;
 
     fn year_of(card: usize) -> Vec<Event> {
         let world = World::new(5, 2000);

@@ -179,9 +179,9 @@ impl World {
     }
 
     fn open_shop(&mut self, category: Category, city: usize, draw: &mut Draw) {
-        let site = if draw.chance(0.005) { draw.below(CITIES.len()) } else { city };
-        let latitude = CITIES[site].latitude + 0.06 * draw.normal().clamp(-3.0, 3.0);
-        let longitude = CITIES[site].longitude + 0.09 * draw.normal().clamp(-3.0, 3.0);
+        let site = if draw.chance(0.001) { draw.below(CITIES.len()) } else { city };
+        let latitude = CITIES[site].latitude + 0.03 * draw.normal().clamp(-3.0, 3.0);
+        let longitude = CITIES[site].longitude + 0.045 * draw.normal().clamp(-3.0, 3.0);
         let rounded = |degrees: f64| (degrees * 10_000.0).round() / 10_000.0;
         let place = if draw.chance(0.03) { None } else { Place::new(rounded(latitude), rounded(longitude)) };
         let channel = if category == Category::Cash { Channel::Atm } else { Channel::Pos };
@@ -230,6 +230,13 @@ impl World {
     pub fn web_shop(&self, category: Category, draw: &mut Draw) -> u32 {
         let shops = &self.web_shops[category.index()];
         shops[draw.favouring_first(shops.len())]
+    }
+
+    /// A web shop of this category, where the category is online, each as likely as any other.
+    #[must_use]
+    pub fn any_web_shop(&self, category: Category, draw: &mut Draw) -> u32 {
+        let shops = &self.web_shops[category.index()];
+        shops[draw.below(shops.len())]
     }
 
     /// The breach by which this merchant leaks cards on this day, if it does.
