@@ -27,6 +27,7 @@ run: runtime ## build and serve with the shipped model on http://127.0.0.1:8000 
 	@echo
 	@export ENVIRONMENT=$${ENVIRONMENT:-development} PORT=$(PORT) \
 	    FRAUD_HTTP__HOST=$${FRAUD_HTTP__HOST:-127.0.0.1} \
+	    FRAUD_PRIVACY__KEY=$${FRAUD_PRIVACY__KEY:-for-development-only} \
 	    FRAUD_SHUTDOWN__DRAIN_DELAY=$${FRAUD_SHUTDOWN__DRAIN_DELAY:-0s}; \
 	exec target/release/fraud-detection serve
 

@@ -118,6 +118,10 @@ fn replay_fails_when_a_decision_is_missing() {
     assert!(text(&gone.stderr).contains("is the service running?"), "{}", text(&gone.stderr));
     let encrypted = command(&["replay", &file, "--url", "https://example.org"], &[]);
     assert!(text(&encrypted.stderr).contains("only plain HTTP"), "{}", text(&encrypted.stderr));
+    for rate in ["-1", "NaN", "1e-9", "inf"] {
+        let refused = command(&["replay", &file, &format!("--rate={rate}")], &[]);
+        assert!(text(&refused.stderr).contains("--rate must be"), "{rate}: {}", text(&refused.stderr));
+    }
 }
 
 #[test]

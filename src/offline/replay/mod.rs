@@ -91,7 +91,8 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
 /// # Errors
 /// When the file cannot be read, the service cannot be reached, or a transaction got no decision.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    ensure!(args.rate.is_finite() && args.rate >= 0.0, "--rate must be 0 or a number of transactions a second");
+    let possible = args.rate == 0.0 || (0.001..=1e6).contains(&args.rate);
+    ensure!(possible, "--rate must be 0, or from 0.001 to 1000000 transactions a second");
     // One thread for the network is plenty beside a service, and leaves it the others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let lost = runtime.block_on(replay(args))?;
