@@ -165,7 +165,7 @@ const RULES: [Rule; 16] = [
         ],
         clause: |values| {
             let usual = values.usual("user_count_7d", 0.0);
-            let week = values.get("user_count_7d").filter(|&count| count > 1.5 * usual)?;
+            let week = values.get("user_count_7d").filter(|&count| count >= 2.0 && count > 1.5 * usual)?;
             let sum = values.get("user_sum_7d")?;
             Some(format!("{week:.0} transactions worth {sum:.2} in the 7 days before"))
         },
@@ -176,7 +176,8 @@ const RULES: [Rule; 16] = [
         clause: |values| {
             values.get("user_first_time_at_merchant").filter(|&first| first > 0.5)?;
             let count = values.get("user_count_30d").filter(|&count| count > 0.0)?;
-            Some(format!("this user's first time at this merchant, after {count:.0} transactions in 30 days"))
+            let plural = if count == 1.0 { "" } else { "s" };
+            Some(format!("this user's first time at this merchant, after {count:.0} transaction{plural} in 30 days"))
         },
     },
     Rule {
@@ -218,7 +219,11 @@ const RULES: [Rule; 16] = [
         ],
         clause: |values| {
             let count = values.get("user_count_30d").filter(|&count| count <= 3.0)?;
-            Some(format!("only {count:.0} transactions of this user known in 30 days"))
+            Some(match count {
+                0.0 => "nothing is known of this user in 30 days".to_owned(),
+                1.0 => "only 1 transaction of this user known in 30 days".to_owned(),
+                _ => format!("only {count:.0} transactions of this user known in 30 days"),
+            })
         },
     },
     Rule {
