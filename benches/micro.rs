@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use fraud_detection::domain::{
-    Amount, History, HistoryStatus, Place, Probability, RiskScore, Timestamp, Transaction, TransactionId, UserKey,
+    Amount, HistoryStatus, Place, Probability, RiskScore, Timestamp, Transaction, TransactionId, UserKey,
 };
 use fraud_detection::features::{FeatureSchema, all_names};
 use fraud_detection::history::{HistoryStore as _, KeyHasher, MemoryStore, Visit};
@@ -30,6 +30,10 @@ const BODY: &[u8] = br#"{"transaction_id": "t01082573", "user_id": "u00152", "me
     "merchant_category": "misc_pos", "amount": 40.31, "location": "Walkersville, WV", "latitude": 39.6846,
     "longitude": -80.1264, "timestamp": "2020-05-01T00:00:30Z"}"#;
 
+fn keys() -> KeyHasher {
+    KeyHasher::new(b"bench")
+}
+
 fn schema() -> FeatureSchema {
     let names: Vec<_> = all_names().collect();
     let categories = ["grocery", "travel", "misc_pos"].map(String::from).to_vec();
@@ -38,25 +42,24 @@ fn schema() -> FeatureSchema {
 
 /// Endless transactions of many users, each user at the same pace, in the order of time.
 struct Traffic {
-    users: Vec<UserKey>,
+    users: Vec<Box<str>>,
     random: ChaCha8Rng,
     made: u64,
 }
 
 impl Traffic {
     fn new(users: u32) -> Self {
-        let keys = KeyHasher::new(b"bench");
-        let users = (0..users).map(|user| keys.user_key(&format!("user-{user}"))).collect();
+        let users = (0..users).map(|user| format!("user-{user}").into()).collect();
         Self { users, random: ChaCha8Rng::seed_from_u64(1), made: 0 }
     }
 
     /// The next transaction, of any user.
-    fn next(&mut self) -> (UserKey, Transaction) {
-        let user = self.users[self.random.random_range(0..self.users.len())];
-        (user, self.transaction())
+    fn next(&mut self) -> Transaction {
+        let user = self.random.random_range(0..self.users.len());
+        self.transaction(user)
     }
 
-    fn transaction(&mut self) -> Transaction {
+    fn transaction(&mut self, user: usize) -> Transaction {
         self.made += 1;
         let pace = KEPT_MS as f64 / (self.users.len() as f64 * f64::from(EVENTS));
         let random = &mut self.random;
@@ -66,7 +69,7 @@ impl Traffic {
             merchant: format!("Merchant {}", random.random_range(0..700)).into(),
             location: "Walkersville, WV".into(),
             timestamp: Timestamp::from_millis(BEGIN_MS + (self.made as f64 * pace) as i64).expect("it is in range"),
-            user_id: None,
+            user_id: Some(self.users[user].clone()),
             merchant_category: Some(["grocery", "travel", "misc_pos"][random.random_range(0..3)].into()),
             channel: None,
             currency: None,
@@ -78,17 +81,20 @@ impl Traffic {
     #[expect(clippy::print_stdout, reason = "a figure of the benchmark")]
     fn fill(&mut self) -> MemoryStore {
         let store = MemoryStore::new(usize::MAX);
+        let keys = keys();
         for _ in 0..EVENTS {
             for user in 0..self.users.len() {
-                let transaction = self.transaction();
-                store.visit(&Visit::new(self.users[user], &transaction), true);
+                let transaction = self.transaction(user);
+                store.visit(&Visit::new(&keys, &transaction), true);
             }
         }
         let (stats, resident) = (store.stats(), resident_bytes());
         println!(
-            "history: {} users with {EVENTS} events each, {} bytes a user counted; the process holds {} MiB",
+            "history: {} users with {EVENTS} events each, {} bytes a user counted, of {} merchants too; the process holds \
+             {} MiB",
             stats.users,
             stats.bytes / stats.users,
+            stats.merchants,
             resident >> 20
         );
         store
@@ -105,7 +111,7 @@ fn parse(criterion: &mut Criterion) {
     criterion.bench_function("parse a body into a transaction", |bencher| {
         bencher.iter(|| parse_transaction(black_box(BODY), &TimeZone::UTC, None));
     });
-    let keys = KeyHasher::new(b"bench");
+    let keys = keys();
     criterion.bench_function("hash a user_id", |bencher| bencher.iter(|| keys.user_key(black_box("4000001234567899"))));
 }
 
@@ -117,8 +123,9 @@ fn history(criterion: &mut Criterion) {
     let store = traffic.fill();
     let features = schema();
 
-    let (user, transaction) = traffic.next();
-    let known = History::of_user(store.visit(&Visit::new(user, &transaction), false));
+    let keys = keys();
+    let transaction = traffic.next();
+    let known = store.visit(&Visit::new(&keys, &transaction), false);
     let mut row = Vec::with_capacity(features.len());
     criterion.bench_function("extract a row", |bencher| {
         bencher.iter(|| {
@@ -126,18 +133,24 @@ fn history(criterion: &mut Criterion) {
             features.extract(black_box(&transaction), black_box(&known), &mut row);
         });
     });
-    criterion.bench_function("observe and record a user's history", |bencher| {
+    criterion.bench_function("hash user and merchant, pack the event", |bencher| {
+        bencher.iter(|| Visit::new(&keys, black_box(&transaction)));
+    });
+    criterion.bench_function("observe and record the histories of user and merchant", |bencher| {
         bencher.iter_batched(
-            || traffic.next(),
-            |(user, transaction)| store.visit(&Visit::new(user, &transaction), true),
+            || Visit::new(&keys, &traffic.next()),
+            |visit| store.visit(&visit, true),
             BatchSize::SmallInput,
         );
     });
     criterion.bench_function("observe, record and extract", |bencher| {
         bencher.iter_batched(
-            || traffic.next(),
-            |(user, transaction)| {
-                let history = History::of_user(store.visit(&Visit::new(user, &transaction), true));
+            || {
+                let transaction = traffic.next();
+                (Visit::new(&keys, &transaction), transaction)
+            },
+            |(visit, transaction)| {
+                let history = store.visit(&visit, true);
                 row.clear();
                 features.extract(&transaction, &history, &mut row);
             },

@@ -158,8 +158,9 @@ fn observe(observability: &Observability, scorer: &Arc<Scorer>) {
         set(Metric::QueueDepth, stats.pool.queued_rows);
         set(Metric::JobsDropped, stats.pool.dropped_gone + stats.pool.dropped_late);
         set(Metric::HistoryUsers, stats.history.users);
+        set(Metric::HistoryMerchants, stats.history.merchants);
         set(Metric::HistoryMemory, stats.history.bytes);
-        set(Metric::HistoryEvicted, stats.history.evicted_users);
+        set(Metric::HistoryEvicted, stats.history.evicted_users + stats.history.evicted_merchants);
         set(Metric::HistoryEventsDropped, stats.history.dropped_events);
         set(Metric::DecisionsEvicted, stats.decisions.evicted);
     });

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 
-# Features whose name begins so come from the user's history, and are missing together.
-HISTORY_PREFIX = "user_"
+# Features whose name begins so come from history, and are missing together when its store is down.
+HISTORY_PREFIXES = ("user_", "merchant_")
 # Half of the training rows: each has a copy without history.
 HIDDEN_HISTORY_SHARE = 0.5
 # Some rows also lose what a terminal may not send, so that each such feature is missing somewhere in training.
@@ -54,9 +54,9 @@ class Settings:
 
 
 def hide_history(features: np.ndarray, names: list[str]) -> np.ndarray:
-    """A copy in which every feature of the user's history is missing, as when the store is down."""
+    """A copy in which every feature of the user's and the merchant's history is missing, as when the store is down."""
     hidden = features.copy()
-    hidden[:, [name.startswith(HISTORY_PREFIX) for name in names]] = np.nan
+    hidden[:, [name.startswith(HISTORY_PREFIXES) for name in names]] = np.nan
     return hidden
 
 

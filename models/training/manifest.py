@@ -13,13 +13,22 @@ from learn import hide_history
 NAME = "fraud-detection"
 
 # Windows as feature names write them, and in words.
-WINDOWS = {"10m": "10 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+WINDOWS = {
+    "10m": "10 minutes",
+    "1h": "hour",
+    "24h": "24 hours",
+    "1d": "24 hours",
+    "7d": "7 days",
+    "30d": "30 days",
+}
 _STATISTICS = {
     "count": "the number of transactions of the last {}",
     "sum": "the money spent in the last {}",
     "mean": "the mean amount of the last {}",
     "ratio": "the amount as a multiple of the mean of the last {}",
     "zscore": "the amount in standard deviations from the mean of the last {}",
+    "frauds": "the number of frauds that became known in the last {}",
+    "share": "the share of frauds among the transactions of the last {}",
 }
 _LABELS = {
     "amount": "the amount",
@@ -44,7 +53,8 @@ def label(feature: str) -> str:
     statistic = stem.rpartition("_")[2]
     if window not in WINDOWS or statistic not in _STATISTICS:
         return feature
-    where = " in this category" if stem.startswith("user_category_") else ""
+    places = {"user_category_": " in this category", "merchant_": " at this merchant"}
+    where = next((place for prefix, place in places.items() if stem.startswith(prefix)), "")
     return _STATISTICS[statistic].format(WINDOWS[window]) + where
 
 

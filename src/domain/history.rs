@@ -1,4 +1,4 @@
-//! What is known of a user before a transaction, as numbers that features are made of.
+//! What is known of a user and of a merchant before a transaction, as numbers that features are made of.
 //!
 //! Sums are in ten-thousandths and exact; instants are event time, never the clock.
 
@@ -8,9 +8,19 @@ use crate::domain::{Place, Timestamp};
 /// The user windows' lengths in milliseconds, shortest first: 10 min, 1 h, 24 h, 7 d, 30 d.
 pub const USER_WINDOWS_MS: [i64; 5] = [600_000, 3_600_000, 86_400_000, 604_800_000, 2_592_000_000];
 
+/// The merchant windows' lengths in milliseconds, shortest first: 1 h, 24 h, 7 d, 30 d.
+pub const MERCHANT_WINDOWS_MS: [i64; 4] = [3_600_000, 86_400_000, 604_800_000, 2_592_000_000];
+
+/// The lengths of the windows of labels in milliseconds, shortest first: 1 d, 7 d, 30 d.
+pub const LABEL_WINDOWS_MS: [i64; 3] = [86_400_000, 604_800_000, 2_592_000_000];
+
 /// A keyed hash of a `user_id`: 128 bits, the only form in which a user is stored or logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey(pub [u8; 16]);
+
+/// A keyed hash of a merchant's name: 128 bits, the only form in which a merchant is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MerchantKey(pub [u8; 16]);
 
 impl std::fmt::Display for UserKey {
     /// 32 lower-case hexadecimal digits.
@@ -90,6 +100,34 @@ pub struct UserHistory {
     pub last_place: Option<LastPlace>,
     /// Whether the user has been at this merchant before, as far as history reaches.
     pub merchant_seen: bool,
+    /// How many of the user's transactions became known as frauds, in each of [`LABEL_WINDOWS_MS`].
+    pub frauds: [u32; LABEL_WINDOWS_MS.len()],
+}
+
+/// The transactions at a merchant in one window: their count, and the sum of their amounts in ten-thousandths.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Turnover {
+    /// How many transactions.
+    pub count: u32,
+    /// The sum of the amounts, in ten-thousandths.
+    pub sum: u64,
+}
+
+impl Turnover {
+    /// The mean amount, in the currency's own unit; `None` for an empty window.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum as f64 / UNITS_PER_ONE as f64 / f64::from(self.count))
+    }
+}
+
+/// What is known of a merchant before one transaction, that transaction excluded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MerchantHistory {
+    /// One sum for each of [`MERCHANT_WINDOWS_MS`].
+    pub windows: [Turnover; MERCHANT_WINDOWS_MS.len()],
+    /// How many of the merchant's transactions became known as frauds, in each of [`LABEL_WINDOWS_MS`].
+    pub frauds: [u32; LABEL_WINDOWS_MS.len()],
 }
 
 /// How much history a decision was made with.
@@ -116,26 +154,29 @@ impl HistoryStatus {
     }
 }
 
-/// Everything known before one transaction. `user` is present exactly when `status` is [`HistoryStatus::Full`].
+/// Everything known before one transaction. What is known of the user is present exactly when `status` is
+/// [`HistoryStatus::Full`], what is known of the merchant whenever the store answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct History {
     status: HistoryStatus,
     user: Option<UserHistory>,
+    merchant: Option<MerchantHistory>,
 }
 
 impl History {
-    /// The transaction names no user.
-    pub const NO_USER: Self = Self { status: HistoryStatus::None, user: None };
     /// The store did not answer.
-    pub const UNAVAILABLE: Self = Self { status: HistoryStatus::Unavailable, user: None };
+    pub const UNAVAILABLE: Self = Self { status: HistoryStatus::Unavailable, user: None, merchant: None };
+    /// The store did not answer, and the transaction names no user.
+    pub const NO_USER: Self = Self { status: HistoryStatus::None, user: None, merchant: None };
 
-    /// The user's history was read.
+    /// The store answered; `user` is `None` where the transaction names no user.
     #[must_use]
-    pub fn of_user(user: UserHistory) -> Self {
-        Self { status: HistoryStatus::Full, user: Some(user) }
+    pub fn known(user: Option<UserHistory>, merchant: MerchantHistory) -> Self {
+        let status = if user.is_some() { HistoryStatus::Full } else { HistoryStatus::None };
+        Self { status, user, merchant: Some(merchant) }
     }
 
-    /// How much is known.
+    /// How much is known of the user.
     #[must_use]
     pub fn status(&self) -> HistoryStatus {
         self.status
@@ -145,6 +186,12 @@ impl History {
     #[must_use]
     pub fn user(&self) -> Option<&UserHistory> {
         self.user.as_ref()
+    }
+
+    /// The merchant's history, where it is known.
+    #[must_use]
+    pub fn merchant(&self) -> Option<&MerchantHistory> {
+        self.merchant.as_ref()
     }
 }
 

@@ -13,7 +13,9 @@ pub mod transaction;
 
 pub use amount::Amount;
 pub use decision::{Decision, Probability, RiskScore};
-pub use history::{History, HistoryStatus, LastPlace, UserHistory, UserKey, WindowSummary};
+pub use history::{
+    History, HistoryStatus, LastPlace, MerchantHistory, MerchantKey, Turnover, UserHistory, UserKey, WindowSummary,
+};
 pub use place::Place;
 pub use red_flag::RedFlag;
 pub use timestamp::{Timestamp, TimestampForm};

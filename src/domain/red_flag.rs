@@ -38,13 +38,21 @@ pub enum RedFlag {
     UnusualDay,
     /// A merchant category in which fraud is likelier.
     RiskyCategory,
+    /// Frauds at this merchant have become known of late.
+    RiskyMerchant,
+    /// The merchant has unusually many transactions.
+    MerchantSurge,
+    /// The amount is far above what is usual at this merchant.
+    UnusualForMerchant,
+    /// Frauds of this user have become known of late.
+    PastFraud,
     /// No single reason: the combination of values is unusual.
     UnusualCombination,
 }
 
 impl RedFlag {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::AmountFarAboveUsual,
         Self::AmountUnusualForCategory,
         Self::LargeAmount,
@@ -61,6 +69,10 @@ impl RedFlag {
         Self::UnusualHour,
         Self::UnusualDay,
         Self::RiskyCategory,
+        Self::RiskyMerchant,
+        Self::MerchantSurge,
+        Self::UnusualForMerchant,
+        Self::PastFraud,
         Self::UnusualCombination,
     ];
 
@@ -84,6 +96,10 @@ impl RedFlag {
             Self::UnusualHour => "UNUSUAL_HOUR",
             Self::UnusualDay => "UNUSUAL_DAY",
             Self::RiskyCategory => "RISKY_CATEGORY",
+            Self::RiskyMerchant => "RISKY_MERCHANT",
+            Self::MerchantSurge => "MERCHANT_SURGE",
+            Self::UnusualForMerchant => "UNUSUAL_FOR_MERCHANT",
+            Self::PastFraud => "PAST_FRAUD",
             Self::UnusualCombination => "UNUSUAL_COMBINATION",
         }
     }

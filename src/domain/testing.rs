@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::domain::{Amount, LastPlace, Place, Timestamp, Transaction, TransactionId, UserHistory, WindowSummary};
+use crate::domain::{
+    Amount, LastPlace, Place, Timestamp, Transaction, TransactionId, Turnover, UserHistory, WindowSummary,
+};
 
 /// Any valid transaction, far from and close to every limit of the contract.
 pub fn transaction() -> impl Strategy<Value = Transaction> {
@@ -97,5 +99,18 @@ pub fn history_before(
         last_at: visible.first().map(|t| t.timestamp),
         last_place: visible.iter().find_map(|t| place_of(t).map(|place| LastPlace { place, at: t.timestamp })),
         merchant_seen: visible.iter().any(|t| t.merchant == before.merchant),
+        frauds: [0; 3],
     }
+}
+
+/// What `recorded` transactions of any user, each once, say of a transaction's merchant before it.
+pub fn merchant_before(recorded: &[&Transaction], before: &Transaction) -> [Turnover; 4] {
+    [1, 24, 7 * 24, 30 * 24].map(|hours: i64| {
+        let age = |t: &Transaction| before.timestamp.millis() - t.timestamp.millis();
+        let inside = |t: &&&Transaction| {
+            t.merchant == before.merchant && t.id != before.id && (0..hours * 3_600_000).contains(&age(t))
+        };
+        let units = || recorded.iter().filter(inside).map(|t| t.amount.units() as u64);
+        Turnover { count: units().count() as u32, sum: units().sum() }
+    })
 }

@@ -1,15 +1,29 @@
 //! The value of each feature.
 //!
 //! Computed in float64 and rounded to float32 at the very end. With amounts in `0..=1e12` no quotient below leaves the
-//! range of float32: a mean is at least 1e-7 and a deviation 1e-7 where they are not zero.
+//! range of float32: where they are not zero, a user's mean and deviation are at least 1e-7, a merchant's mean is at
+//! least 1e-14.
 
-use crate::domain::{History, Transaction, UserHistory, WindowSummary};
+use crate::domain::history::{LABEL_WINDOWS_MS, MERCHANT_WINDOWS_MS, USER_WINDOWS_MS};
+use crate::domain::{History, MerchantHistory, Transaction, UserHistory, WindowSummary};
 use crate::features::FeatureSchema;
-use crate::features::schema::{Feature, Statistic, UserFeature};
+use crate::features::schema::{Feature, LabelStatistic, MerchantFeature, Statistic, UserFeature};
+
+/// The user's and the merchant's windows as long as the first window of labels; the others follow.
+const USER_LABELS_FROM: usize = 2;
+const MERCHANT_LABELS_FROM: usize = 1;
+const _: () = {
+    let mut index = 0;
+    while index < LABEL_WINDOWS_MS.len() {
+        assert!(USER_WINDOWS_MS[USER_LABELS_FROM + index] == LABEL_WINDOWS_MS[index]);
+        assert!(MERCHANT_WINDOWS_MS[MERCHANT_LABELS_FROM + index] == LABEL_WINDOWS_MS[index]);
+        index += 1;
+    }
+};
 
 impl FeatureSchema {
     /// Appends the transaction's row to `row`: exactly [`len`](Self::len) values, each finite or NaN. Every `user_…`
-    /// value is NaN unless the user's history was read.
+    /// value is NaN unless the user's history was read, every `merchant_…` value unless the merchant's was.
     pub fn extract(&self, transaction: &Transaction, history: &History, row: &mut Vec<f32>) {
         let local = transaction.timestamp.in_zone(self.zone());
         let amount = transaction.amount.to_f64();
@@ -24,6 +38,9 @@ impl FeatureSchema {
                 transaction.merchant_category.as_deref().map(|category| f64::from(self.category_code(category)))
             }
             Feature::User(feature) => history.user().and_then(|user| user_value(feature, transaction, user)),
+            Feature::Merchant(feature) => {
+                history.merchant().and_then(|merchant| merchant_value(feature, amount, merchant))
+            }
         };
         row.extend(self.features().map(|feature| value(feature).map_or(f32::NAN, |value| value as f32)));
     }
@@ -49,6 +66,34 @@ fn user_value(feature: UserFeature, transaction: &Transaction, user: &UserHistor
             let elapsed = seconds_between(last.at.millis(), transaction.timestamp.millis());
             // Two transactions of the same second are measured as if one second lay between them.
             Some(last.place.distance_km(transaction.place()?) / (elapsed.max(1.0) / 3600.0))
+        }
+        UserFeature::Labels(index, statistic) => {
+            label_value(statistic, user.frauds[index], user.windows[USER_LABELS_FROM + index].count)
+        }
+    }
+}
+
+/// The value of a feature that a merchant's history decides; `None` where it says nothing.
+fn merchant_value(feature: MerchantFeature, amount: f64, merchant: &MerchantHistory) -> Option<f64> {
+    match feature {
+        MerchantFeature::Count(index) => Some(f64::from(merchant.windows[index].count)),
+        MerchantFeature::Mean(index) => merchant.windows[index].mean(),
+        MerchantFeature::Ratio(index) => {
+            merchant.windows[index].mean().filter(|&mean| mean > 0.0).map(|mean| amount / mean)
+        }
+        MerchantFeature::Labels(index, statistic) => {
+            label_value(statistic, merchant.frauds[index], merchant.windows[MERCHANT_LABELS_FROM + index].count)
+        }
+    }
+}
+
+/// Frauds may have become known in a window that holds fewer transactions: the share stops at 1. Without transactions
+/// there is none.
+fn label_value(statistic: LabelStatistic, frauds: u32, transactions: u32) -> Option<f64> {
+    match statistic {
+        LabelStatistic::Frauds => Some(f64::from(frauds)),
+        LabelStatistic::FraudShare => {
+            (transactions > 0).then(|| (f64::from(frauds) / f64::from(transactions)).min(1.0))
         }
     }
 }
@@ -76,8 +121,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::testing::{crowded, history_before, plain, transaction};
-    use crate::domain::{LastPlace, Place, Timestamp};
+    use crate::domain::testing::{crowded, history_before, merchant_before, plain, transaction};
+    use crate::domain::{LastPlace, Place, Timestamp, Turnover};
     use crate::features::all_names;
 
     const CATEGORIES: [&str; 2] = ["category 2", "category 0"];
@@ -93,8 +138,9 @@ mod tests {
         row
     }
 
-    /// One feature in plain float64 from the transactions before, newest first, by what its name says.
-    fn by_definition(name: &str, scored: &Transaction, before: &[&Transaction]) -> f64 {
+    /// One feature in plain float64 from the transactions before, newest first, by what its name says; `frauds` are the
+    /// instants at which frauds became known, of the user and of the merchant.
+    fn by_definition(name: &str, scored: &Transaction, before: &[&Transaction], frauds: &[i64]) -> f64 {
         let at = scored.timestamp.millis();
         let amount = scored.amount.to_f64();
         let seconds = |earlier: &Transaction| (at - earlier.timestamp.millis()) as f64 / 1000.0;
@@ -118,6 +164,20 @@ mod tests {
                 _ => f64::NAN,
             }
         };
+        let at_merchant = |statistic: &str, days: f64| {
+            let inside = |t: &&&Transaction| seconds(t) < days * 86_400.0 && t.merchant == scored.merchant;
+            let amounts: Vec<f64> = before.iter().filter(inside).map(|t| t.amount.to_f64()).collect();
+            let mean = amounts.iter().sum::<f64>() / amounts.len() as f64;
+            match statistic {
+                "count" => amounts.len() as f64,
+                "mean" => mean,
+                "ratio" if mean > 0.0 => amount / mean,
+                _ => f64::NAN,
+            }
+        };
+        let known = |days: i64| frauds.iter().filter(|&&f| f <= at && f > at - days * 86_400_000).count() as f64;
+        let share = |days: i64, count: f64| if count > 0.0 { (known(days) / count).min(1.0) } else { f64::NAN };
+        let days = |text: &str| text.trim_end_matches('d').parse::<i64>().unwrap();
         let hour = at / 3_600_000 % 24;
         let day_of_week = (at / 86_400_000 + 3) % 7;
         match name.split('_').collect::<Vec<_>>()[..] {
@@ -141,6 +201,12 @@ mod tests {
             ["user", "speed", "kmh"] => last_with_place
                 .zip(distance())
                 .map_or(f64::NAN, |(last, distance)| distance / seconds(last).max(1.0) * 3600.0),
+            ["user" | "merchant", "frauds", length] => known(days(length)),
+            ["user", "fraud", "share", length] => share(days(length), window("count", days(length) as f64, false)),
+            ["merchant", "fraud", "share", length] => share(days(length), at_merchant("count", days(length) as f64)),
+            ["merchant", statistic, "1h"] => at_merchant(statistic, 1.0 / 24.0),
+            ["merchant", statistic, "24h"] => at_merchant(statistic, 1.0),
+            ["merchant", statistic, length] => at_merchant(statistic, days(length) as f64),
             ["user", "category", statistic, "30d"] => window(statistic, 30.0, true),
             ["user", statistic, "10m"] => window(statistic, 1.0 / 144.0, false),
             ["user", statistic, "1h"] => window(statistic, 1.0 / 24.0, false),
@@ -158,15 +224,22 @@ mod tests {
             mut stream in prop::collection::vec(crowded(60, 80, 9 * 60_000), 0..40),
             scored in crowded(1000, 80, 9 * 60_000),
             month in 0..2_i64,
+            frauds in prop::collection::vec(-40 * 24..24_i64, 0..6),
         ) {
             let at = Timestamp::from_millis(scored.timestamp.millis() + month * 20 * 86_400_000).unwrap();
             let scored = Transaction { timestamp: at, ..scored };
             stream.sort_by_key(|t| std::cmp::Reverse(t.timestamp));
             let before: Vec<_> = stream.iter().filter(|t| t.timestamp <= at && t.id != scored.id).collect();
             let schema = schema(TimeZone::UTC);
-            let row = row(&schema, &scored, &History::of_user(history_before(&before, &scored, Transaction::place)));
+            let frauds: Vec<i64> = frauds.into_iter().map(|hours| at.millis() + hours * 3_600_000).collect();
+            let known = [1, 7, 30].map(|days| {
+                frauds.iter().filter(|&&f| (0..days * 86_400_000).contains(&(at.millis() - f))).count() as u32
+            });
+            let user = UserHistory { frauds: known, ..history_before(&before, &scored, Transaction::place) };
+            let merchant = MerchantHistory { frauds: known, windows: merchant_before(&before, &scored) };
+            let row = row(&schema, &scored, &History::known(Some(user), merchant));
             for (name, value) in schema.names().zip(row) {
-                let (value, expected) = (f64::from(value), by_definition(name, &scored, &before));
+                let (value, expected) = (f64::from(value), by_definition(name, &scored, &before, &frauds));
                 prop_assert!(
                     (value - expected).abs() <= expected.abs() * 1e-5 || (value.is_nan() && expected.is_nan()),
                     "{name}: {value} is not {expected}"
@@ -186,14 +259,22 @@ mod tests {
             let at = Timestamp::from_millis(scored.timestamp.millis().max(later) - later).unwrap();
             let stream: Vec<_> = stream.into_iter().map(|t| Transaction { timestamp: at, ..t }).collect();
             let before: Vec<_> = stream.iter().collect();
-            let known = History::of_user(history_before(&before, &scored, Transaction::place));
-            for history in [History::NO_USER, History::UNAVAILABLE, known] {
+            let user = history_before(&before, &scored, Transaction::place);
+            let merchant = MerchantHistory { windows: merchant_before(&before, &scored), frauds: [0, 1, 2] };
+            let known = [None, Some(user)].map(|user| History::known(user, merchant));
+            for history in [History::NO_USER, History::UNAVAILABLE].into_iter().chain(known) {
                 let row = row(&schema, &scored, &history);
                 prop_assert_eq!(row.len(), schema.len());
                 for (name, value) in schema.names().zip(row) {
                     prop_assert!(!value.is_infinite(), "{name}: {value}");
                     if name.starts_with("user_") && history.user().is_none() {
                         prop_assert!(value.is_nan(), "{name}: {value}");
+                    }
+                    if name.starts_with("merchant_") && history.merchant().is_none() {
+                        prop_assert!(value.is_nan(), "{name}: {value}");
+                    }
+                    if ["merchant_count_1h", "merchant_frauds_30d"].contains(&name) {
+                        prop_assert_eq!(value.is_nan(), history.merchant().is_none());
                     }
                     if ["user_count_30d", "user_first_time_at_merchant"].contains(&name) {
                         prop_assert_eq!(value.is_nan(), history.user().is_none());
@@ -238,10 +319,13 @@ mod tests {
             location: "90,180".into(),
             ..plain(0, 0)
         };
+        let smallest = Turnover { count: u32::MAX, sum: 1 };
+        let merchant = MerchantHistory { windows: [smallest; 4], ..MerchantHistory::default() };
         let schema = schema(TimeZone::UTC);
-        let row = row(&schema, &scored, &History::of_user(user));
+        let row = row(&schema, &scored, &History::known(Some(user), merchant));
         let value = |name| row[schema.position(name).unwrap()];
         assert!(value("user_ratio_30d") > 1e18 && value("user_ratio_30d").is_finite());
+        assert!(value("merchant_ratio_1h") > 1e25 && value("merchant_ratio_1h").is_finite());
         assert!(value("user_zscore_30d") > 1e16 && value("user_zscore_30d").is_finite());
         assert!(value("user_speed_kmh") > 7e7 && value("user_speed_kmh").is_finite());
     }

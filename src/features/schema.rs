@@ -29,6 +29,7 @@ pub(crate) enum Feature {
     Weekend,
     Category,
     User(UserFeature),
+    Merchant(MerchantFeature),
 }
 
 /// What a feature of the user's history is made of.
@@ -42,14 +43,37 @@ pub(crate) enum UserFeature {
     FirstTimeAtMerchant,
     DistanceKm,
     SpeedKmh,
+    /// Over the window of labels of this index.
+    Labels(usize, LabelStatistic),
 }
 
-use Feature::User;
+/// What a feature of the merchant's history is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MerchantFeature {
+    /// Over the merchant window of this index; a count, a mean or a ratio.
+    Count(usize),
+    Mean(usize),
+    Ratio(usize),
+    /// Over the window of labels of this index.
+    Labels(usize, LabelStatistic),
+}
+
+/// A number made of one window of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LabelStatistic {
+    /// How many frauds became known.
+    Frauds,
+    /// The same as a share of the transactions recorded in the window, at most 1.
+    FraudShare,
+}
+
+use Feature::{Merchant, User};
+use LabelStatistic::{FraudShare, Frauds};
 use Statistic::{Count, Mean, Ratio, Sum, ZScore};
 use UserFeature::{CategoryWindow, Window};
 
 /// Every feature, in the order of training files.
-const REGISTRY: [(&str, Feature); 41] = [
+const REGISTRY: [(&str, Feature); 65] = [
     ("amount", Feature::Amount),
     ("log_amount", Feature::LogAmount),
     ("hour", Feature::Hour),
@@ -91,6 +115,30 @@ const REGISTRY: [(&str, Feature); 41] = [
     ("user_first_time_at_merchant", User(UserFeature::FirstTimeAtMerchant)),
     ("user_distance_km", User(UserFeature::DistanceKm)),
     ("user_speed_kmh", User(UserFeature::SpeedKmh)),
+    ("user_frauds_1d", User(UserFeature::Labels(0, Frauds))),
+    ("user_fraud_share_1d", User(UserFeature::Labels(0, FraudShare))),
+    ("user_frauds_7d", User(UserFeature::Labels(1, Frauds))),
+    ("user_fraud_share_7d", User(UserFeature::Labels(1, FraudShare))),
+    ("user_frauds_30d", User(UserFeature::Labels(2, Frauds))),
+    ("user_fraud_share_30d", User(UserFeature::Labels(2, FraudShare))),
+    ("merchant_count_1h", Merchant(MerchantFeature::Count(0))),
+    ("merchant_mean_1h", Merchant(MerchantFeature::Mean(0))),
+    ("merchant_ratio_1h", Merchant(MerchantFeature::Ratio(0))),
+    ("merchant_count_24h", Merchant(MerchantFeature::Count(1))),
+    ("merchant_mean_24h", Merchant(MerchantFeature::Mean(1))),
+    ("merchant_ratio_24h", Merchant(MerchantFeature::Ratio(1))),
+    ("merchant_count_7d", Merchant(MerchantFeature::Count(2))),
+    ("merchant_mean_7d", Merchant(MerchantFeature::Mean(2))),
+    ("merchant_ratio_7d", Merchant(MerchantFeature::Ratio(2))),
+    ("merchant_count_30d", Merchant(MerchantFeature::Count(3))),
+    ("merchant_mean_30d", Merchant(MerchantFeature::Mean(3))),
+    ("merchant_ratio_30d", Merchant(MerchantFeature::Ratio(3))),
+    ("merchant_frauds_1d", Merchant(MerchantFeature::Labels(0, Frauds))),
+    ("merchant_fraud_share_1d", Merchant(MerchantFeature::Labels(0, FraudShare))),
+    ("merchant_frauds_7d", Merchant(MerchantFeature::Labels(1, Frauds))),
+    ("merchant_fraud_share_7d", Merchant(MerchantFeature::Labels(1, FraudShare))),
+    ("merchant_frauds_30d", Merchant(MerchantFeature::Labels(2, Frauds))),
+    ("merchant_fraud_share_30d", Merchant(MerchantFeature::Labels(2, FraudShare))),
 ];
 
 /// The names of all features, in the order of training files.

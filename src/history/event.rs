@@ -4,17 +4,16 @@
 //! text alone, so training, every task and a shared store agree on them. The packed bytes are the layout of stores
 //! outside this process: a change of it is a new layout version there.
 
-use crate::domain::{Place, Timestamp, Transaction};
+use crate::domain::{Place, Timestamp, Transaction, TransactionId};
+use crate::history::Entry;
+use crate::history::entry::{ID_BITS, VALUE_BITS as AMOUNT_BITS, ones};
 
-const TIMESTAMP_BITS: u32 = 42;
-const ID_BITS: u32 = 24;
-const AMOUNT_BITS: u32 = 54;
 const MERCHANT_BITS: u32 = 28;
 const CATEGORY_BITS: u32 = 16;
 const COORDINATE_BITS: u32 = 22;
 
 /// The front of the layout, most significant first: timestamp, id, amount.
-const FRONT_BYTES: usize = (TIMESTAMP_BITS + ID_BITS + AMOUNT_BITS) as usize / 8;
+const FRONT_BYTES: usize = Entry::BYTES;
 /// The back: merchant, category, latitude, longitude.
 const BACK_BYTES: usize = (MERCHANT_BITS + CATEGORY_BITS + 2 * COORDINATE_BITS) as usize / 8;
 
@@ -41,10 +40,7 @@ impl Event {
     /// Packs what history keeps of a transaction.
     #[must_use]
     pub fn of(transaction: &Transaction) -> Self {
-        let timestamp = transaction.timestamp.millis() as u128;
-        let amount = transaction.amount.units() as u128;
-        let id = u128::from(stable_hash(transaction.id.as_str()) >> (64 - ID_BITS));
-        let front = (timestamp << (ID_BITS + AMOUNT_BITS)) | (id << AMOUNT_BITS) | amount;
+        let front = Entry::new(transaction.timestamp, hash_of(&transaction.id), transaction.amount.units());
 
         let merchant = u128::from(stable_hash(&transaction.merchant) >> (64 - MERCHANT_BITS));
         let category = u128::from(transaction.merchant_category.as_deref().map_or(NO_CATEGORY, category_hash));
@@ -55,7 +51,7 @@ impl Event {
         let back = (merchant << (CATEGORY_BITS + 2 * COORDINATE_BITS)) | (category << (2 * COORDINATE_BITS)) | place;
 
         let mut bytes = [0; Self::BYTES];
-        bytes[..FRONT_BYTES].copy_from_slice(&front.to_be_bytes()[16 - FRONT_BYTES..]);
+        bytes[..FRONT_BYTES].copy_from_slice(front.as_bytes());
         bytes[FRONT_BYTES..].copy_from_slice(&back.to_be_bytes()[16 - BACK_BYTES..]);
         Self(bytes)
     }
@@ -104,6 +100,12 @@ impl Event {
         if latitude == NO_PLACE { None } else { Place::new(degrees(latitude, 90.0), degrees(longitude, 180.0)) }
     }
 
+    /// Timestamp, id and amount: what is kept of it under its merchant.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        Entry::from_bits(self.front())
+    }
+
     /// Timestamp, id and amount, right-aligned.
     fn front(&self) -> u128 {
         self.sixteen_bytes_from(0) >> (128 - 8 * FRONT_BYTES)
@@ -122,8 +124,10 @@ impl Event {
     }
 }
 
-const fn ones(bits: u32) -> u128 {
-    (1 << bits) - 1
+/// The hash under which histories know a transaction, 24 bits.
+#[must_use]
+pub fn hash_of(id: &TransactionId) -> u32 {
+    (stable_hash(id.as_str()) >> (64 - ID_BITS)) as u32
 }
 
 /// A coordinate of `-limit..=limit` degrees as the nearest of `0..=LAST_COORDINATE`.

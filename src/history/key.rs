@@ -1,11 +1,15 @@
-//! From a `user_id`, which may be a card number, to the only form in which it is stored or logged.
+//! From a `user_id`, which may be a card number, and from a merchant's name to the only form in which each is stored.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::domain::UserKey;
+use crate::domain::{MerchantKey, UserKey};
 
-/// Makes [`UserKey`]s: the first 128 bits of HMAC-SHA256 under one key. Tasks that share histories or logs share it.
+/// What stands before a merchant's name. A `user_id` holds no control character, so no user has a merchant's key.
+const MERCHANT: &[u8] = b"\0merchant\0";
+
+/// Makes [`UserKey`]s and [`MerchantKey`]s: the first 128 bits of HMAC-SHA256 under one key. Tasks that share histories
+/// or logs share it.
 #[derive(Clone)]
 pub struct KeyHasher(Hmac<Sha256>);
 
@@ -19,11 +23,21 @@ impl KeyHasher {
     /// The key under which this user's history is kept.
     #[must_use]
     pub fn user_key(&self, user_id: &str) -> UserKey {
-        let digest: [u8; 32] = self.0.clone().chain_update(user_id).finalize().into_bytes().into();
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest[..16]);
-        UserKey(key)
+        UserKey(first_half(self.0.clone().chain_update(user_id)))
     }
+
+    /// The key under which this merchant's history is kept.
+    #[must_use]
+    pub fn merchant_key(&self, merchant: &str) -> MerchantKey {
+        MerchantKey(first_half(self.0.clone().chain_update(MERCHANT).chain_update(merchant)))
+    }
+}
+
+fn first_half(hash: Hmac<Sha256>) -> [u8; 16] {
+    let digest: [u8; 32] = hash.finalize().into_bytes().into();
+    let mut key = [0; 16];
+    key.copy_from_slice(&digest[..16]);
+    key
 }
 
 impl std::fmt::Debug for KeyHasher {
@@ -49,6 +63,8 @@ mod tests {
         let (one, other) = (KeyHasher::new(b"one"), KeyHasher::new(b"other"));
         assert_ne!(one.user_key("u"), other.user_key("u"));
         assert_ne!(one.user_key("u"), one.user_key("v"));
+        assert_ne!(one.merchant_key("u").0, other.merchant_key("u").0);
+        assert_ne!(one.merchant_key("u").0, one.user_key("u").0);
         assert_eq!(format!("{one:?}"), "KeyHasher(..)");
     }
 }

@@ -7,23 +7,29 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use crate::domain::{Transaction, UserHistory, UserKey};
-use crate::history::Event;
+use crate::domain::{History, MerchantKey, Transaction, UserKey};
+use crate::history::{Event, KeyHasher, Label};
 
-/// One user's transaction as a store sees it.
+/// A transaction as a store sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Visit {
-    /// Whose transaction.
-    pub user: UserKey,
+    /// Whose transaction, where it names a user.
+    pub user: Option<UserKey>,
+    /// Where it is made.
+    pub merchant: MerchantKey,
     /// What is kept of it.
     pub event: Event,
 }
 
 impl Visit {
-    /// The visit that this transaction is; `user` is the hash of its `user_id`.
+    /// The visit that this transaction is, its user and its merchant hashed by `keys`.
     #[must_use]
-    pub fn new(user: UserKey, transaction: &Transaction) -> Self {
-        Self { user, event: Event::of(transaction) }
+    pub fn new(keys: &KeyHasher, transaction: &Transaction) -> Self {
+        Self {
+            user: transaction.user_id.as_deref().map(|user_id| keys.user_key(user_id)),
+            merchant: keys.merchant_key(&transaction.merchant),
+            event: Event::of(transaction),
+        }
     }
 }
 
@@ -40,25 +46,37 @@ pub enum HistoryError {
 pub struct HistoryStats {
     /// Users held.
     pub users: u64,
+    /// Merchants held.
+    pub merchants: u64,
     /// Events held, over all users.
     pub events: u64,
     /// Bytes held, all overhead included.
     pub bytes: u64,
     /// Users forgotten to stay within the bound in bytes, since the start.
     pub evicted_users: u64,
+    /// Merchants forgotten to stay within the bound in bytes, since the start.
+    pub evicted_merchants: u64,
     /// Events that did not fit a user's newest 1,000 or arrived more than a week late, since the start.
     pub dropped_events: u64,
 }
 
-/// The histories of all users.
+/// The histories of all users and merchants.
 #[async_trait]
 pub trait HistoryStore: Send + Sync + Debug {
-    /// For each visit in order: what was known of its user before it; then, when `record`, the visit is recorded, so
-    /// that the next one sees it. One call serves a batch. Recording is idempotent by transaction id.
+    /// For each visit in order: what was known of its user and its merchant before it; then, when `record`, the visit
+    /// is recorded, so that the next one sees it. One call serves a batch. Each user and each merchant is read and
+    /// changed at once; recording is idempotent by transaction id.
     ///
     /// # Errors
     /// [`HistoryError`] when the store did not answer; then some of the visits may have been recorded all the same.
-    async fn observe(&self, visits: &[Visit], record: bool) -> Result<Vec<UserHistory>, HistoryError>;
+    async fn observe(&self, visits: &[Visit], record: bool) -> Result<Vec<History>, HistoryError>;
+
+    /// Records what became known of transactions, in order. Idempotent: of the labels of one transaction the latest
+    /// counts, as often as each is sent.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when the store did not answer; then some may have been recorded all the same: send all again.
+    async fn record_labels(&self, labels: &[Label]) -> Result<(), HistoryError>;
 
     /// What the store holds and has lost.
     fn stats(&self) -> HistoryStats;

@@ -129,8 +129,9 @@ metrics! {
     HistoryUnavailable: Kind::Counter, Count, [], "Decisions made without history because the store did not answer";
     HistoryLatency: MILLISECONDS, Milliseconds, [], "Time to read and record the history of each decision";
     HistoryUsers: Kind::Gauge, Count, [], "Users whose history is held";
+    HistoryMerchants: Kind::Gauge, Count, [], "Merchants whose history is held";
     HistoryMemory: Kind::Gauge, Bytes, [], "Memory held by histories";
-    HistoryEvicted: Kind::Counter, Count, [], "Users forgotten to stay within history.memory_limit";
+    HistoryEvicted: Kind::Counter, Count, [], "Users and merchants forgotten to stay within history.memory_limit";
     HistoryEventsDropped: Kind::Counter, Count, [], "Events too old, or beyond a user's newest 1000";
     DecisionsEvicted: Kind::Counter, Count, [], "Remembered decisions forgotten before decisions.ttl";
     LogLinesWritten: Kind::Counter, Count, [], "Log lines that stdout took";

@@ -2,18 +2,19 @@
 //!
 //! Histories are replayed in the order of the file and in event time, through [`MemoryStore`] and [`FeatureSchema`]:
 //! what a row is given here is, bit for bit, what the service would have given its model had the rows arrived in this
-//! order. Memory grows with the users, not with the rows.
+//! order and each fraud's label so long after it. Memory grows with users and merchants, not with the rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use crate::domain::{History, Timestamp};
+use crate::domain::Timestamp;
 use crate::features::{FeatureSchema, all_names};
-use crate::history::{HistoryStore, KeyHasher, MemoryStore, Visit};
+use crate::history::{HistoryStore, KeyHasher, Label, MemoryStore, Visit};
 use crate::offline::input::{InputArgs, Row, Transactions, count_lines};
 use crate::offline::npy::{Kind, NpyWriter};
 use crate::offline::progress::Progress;
@@ -21,7 +22,7 @@ use crate::offline::progress::Progress;
 /// Rows between two movements of the progress bar.
 const STEP: u64 = 4096;
 
-/// Makes training features, replaying every user's history.
+/// Makes training features, replaying the history of every user and merchant.
 ///
 /// Writes features.npy (float32, a row per transaction, a column per feature), is_fraud.npy (int8: 1, 0, or -1 where
 /// the row has no label), timestamp_ms.npy (int64), and at the end schema.json, which names the columns.
@@ -44,6 +45,11 @@ pub struct FeaturizeArgs {
     /// forgotten. Unbounded unless given.
     #[arg(long, value_name = "MIB")]
     pub history_memory: Option<usize>,
+
+    /// How long after a fraud it becomes known, as in 7d or 12h: features made of labels see it from then on. 0s makes
+    /// every label known at once, which no service will ever see.
+    #[arg(long, default_value = "7d", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub label_delay: Duration,
 }
 
 /// What `schema.json` says of the arrays beside it.
@@ -59,10 +65,13 @@ struct Schema<'a> {
     /// The code of a category is its place here.
     categories: &'a [String],
     zone: &'a str,
+    /// How long after a fraud it became known.
+    label_delay_ms: i64,
     from: Option<String>,
     to: Option<String>,
     /// What histories lost to their bounds.
     evicted_users: u64,
+    evicted_merchants: u64,
     dropped_events: u64,
 }
 
@@ -83,7 +92,8 @@ pub fn run(args: &FeaturizeArgs) -> Result<()> {
     };
     let names: Vec<&str> = all_names().collect();
     let features = FeatureSchema::new(&names, categories.clone(), args.input.zone.rules.clone())?;
-    let mut replay = Replay::new(features, args.history_memory.map_or(usize::MAX, |mib| mib.saturating_mul(1 << 20)));
+    let limit_bytes = args.history_memory.map_or(usize::MAX, |mib| mib.saturating_mul(1 << 20));
+    let mut replay = Replay::new(features, limit_bytes, args.label_delay);
     let mut arrays = Arrays::create(args, names.len())?;
     let mut order = Order::default();
     each_row("featurizing", &args.input, |row| {
@@ -103,9 +113,11 @@ pub fn run(args: &FeaturizeArgs) -> Result<()> {
         features: names,
         categories: &categories,
         zone: &args.input.zone.name,
+        label_delay_ms: millis(args.label_delay),
         from: order.first.map(|at| at.to_string()),
         to: order.last.map(|at| at.to_string()),
         evicted_users: stats.evicted_users,
+        evicted_merchants: stats.evicted_merchants,
         dropped_events: stats.dropped_events,
     };
     let text = serde_json::to_string_pretty(&schema).context("the schema is plain data")? + "\n";
@@ -117,25 +129,59 @@ pub fn run(args: &FeaturizeArgs) -> Result<()> {
 struct Replay {
     features: FeatureSchema,
     store: MemoryStore,
+    due: DueLabels,
     keys: KeyHasher,
     values: Vec<f32>,
 }
 
 impl Replay {
-    fn new(features: FeatureSchema, limit_bytes: usize) -> Self {
+    fn new(features: FeatureSchema, limit_bytes: usize, label_delay: Duration) -> Self {
+        let due = DueLabels { delay_ms: millis(label_delay), waiting: VecDeque::new() };
         // Histories do not outlive the process, so there is nothing to keep from whoever reads them.
-        Self { features, store: MemoryStore::new(limit_bytes), keys: KeyHasher::new(b""), values: Vec::new() }
+        let keys = KeyHasher::new(b"");
+        Self { features, store: MemoryStore::new(limit_bytes), due, keys, values: Vec::new() }
     }
 
     fn features_of(&mut self, row: &Row) -> &[f32] {
-        let history = row.transaction.user_id.as_deref().map_or(History::NO_USER, |user_id| {
-            let visit = Visit::new(self.keys.user_key(user_id), &row.transaction);
-            History::of_user(self.store.visit(&visit, true))
-        });
+        let visit = Visit::new(&self.keys, &row.transaction);
+        self.due.record_until(row.transaction.timestamp, &self.store);
+        let history = self.store.visit(&visit, true);
+        self.due.push(&visit, row);
         self.values.clear();
         self.features.extract(&row.transaction, &history, &mut self.values);
         &self.values
     }
+}
+
+/// The frauds that nobody knows of yet, the next to become known first. A genuine transaction's label changes no
+/// history, so it is not kept.
+#[derive(Debug)]
+struct DueLabels {
+    delay_ms: i64,
+    waiting: VecDeque<Label>,
+}
+
+impl DueLabels {
+    /// Records what is known by `now`.
+    fn record_until(&mut self, now: Timestamp, store: &MemoryStore) {
+        while let Some(label) = self.waiting.pop_front_if(|label| label.labelled_at <= now) {
+            store.label(&label);
+        }
+    }
+
+    /// Takes in the label of a row, no older than the one before.
+    fn push(&mut self, visit: &Visit, row: &Row) {
+        let transaction = &row.transaction;
+        let labelled_at = transaction.timestamp.millis().saturating_add(self.delay_ms);
+        // What would become known after the end of the calendar never does.
+        if let Some(labelled_at) = Timestamp::from_millis(labelled_at).filter(|_| row.is_fraud == Some(true)) {
+            self.waiting.push_back(Label::new(visit.user, visit.merchant, &transaction.id, labelled_at, true));
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The files being written.
@@ -271,11 +317,15 @@ mod tests {
         bytes[128..].chunks_exact(N).map(|chunk| value(chunk.try_into().unwrap())).collect()
     }
 
+    const DELAY_MS: i64 = 12 * 3_600_000;
+
     /// Training sees, to the bit, what the service would compute for the same transactions in the same order.
     #[test]
     fn training_and_serving_agree_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
-        let schema = featurize(Path::new(FIXTURE), folder.path(), &["--categories", "travel,grocery"]).unwrap();
+        let schema =
+            featurize(Path::new(FIXTURE), folder.path(), &["--categories", "travel,grocery", "--label-delay", "12h"])
+                .unwrap();
         let trained = array(folder.path(), "features.npy", |bytes| f32::from_le_bytes(bytes).to_bits());
         let names: Vec<String> = serde_json::from_value(schema["features"].clone()).unwrap();
         assert_eq!((schema["rows"].as_u64(), trained.len()), (Some(200), 200 * names.len()));
@@ -288,19 +338,31 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let input = Line::parse_from(["", FIXTURE, "--output", "-"]).args.input;
         let mut served = Vec::new();
+        let mut due: Vec<Label> = Vec::new();
         for row in Transactions::open(&input).unwrap() {
-            let transaction = row.unwrap().transaction;
-            let history = transaction.user_id.as_deref().map_or(History::NO_USER, |user_id| {
-                let visit = Visit::new(keys.user_key(user_id), &transaction);
-                History::of_user(runtime.block_on(store.observe(&[visit], true)).unwrap()[0])
-            });
+            let Row { transaction, is_fraud, .. } = row.unwrap();
+            while due.first().is_some_and(|label| label.labelled_at <= transaction.timestamp) {
+                runtime.block_on(store.record_labels(&[due.remove(0)])).unwrap();
+            }
+            let visit = Visit::new(&keys, &transaction);
+            let history = runtime.block_on(store.observe(&[visit], true)).unwrap()[0];
             features.extract(&transaction, &history, &mut served);
+            // Feedback comes for every transaction that was looked into, the genuine ones too.
+            let at = Timestamp::from_millis(transaction.timestamp.millis() + DELAY_MS).unwrap();
+            due.extend(is_fraud.map(|is_fraud| Label::new(visit.user, visit.merchant, &transaction.id, at, is_fraud)));
         }
         let served: Vec<u32> = served.into_iter().map(f32::to_bits).collect();
         assert_eq!(trained, served);
         // Nothing above would notice if every history were empty.
-        let counts = trained.iter().skip(features.position("user_count_30d").unwrap()).step_by(features.len());
-        assert!(counts.map(|&bits| f32::from_bits(bits)).any(|count| count > 10.0));
+        for (name, least) in [
+            ("user_count_30d", 10.0),
+            ("merchant_count_7d", 10.0),
+            ("user_frauds_7d", 0.0),
+            ("merchant_frauds_7d", 0.0),
+        ] {
+            let values = trained.iter().skip(features.position(name).unwrap()).step_by(features.len());
+            assert!(values.map(|&bits| f32::from_bits(bits)).any(|value| value > least), "{name}");
+        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Claims are taken in the order of ids, so that two batches that share ids never wait for each other; history is read
 //! and recorded in the order sent; rows travel in chunks on the lane that never starves single predictions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use crate::history::Visit;
 use crate::model::LoadedModel;
 use crate::scoring::decisions::{Claim, ClaimGuard, Fingerprint};
 use crate::scoring::pool::{Lane, Permit, RowOptions, Work};
-use crate::scoring::{AssessError, AssessOptions, Assessment, Scorer, Stages, decide};
+use crate::scoring::{AssessError, AssessOptions, Assessment, Scorer, Stages, decide, unknown};
 
 /// The outcome of a batch.
 #[derive(Debug)]
@@ -191,36 +190,22 @@ impl Scorer {
         results
     }
 
-    /// Reads and records the history of every item that names a user, in one call, in the order sent.
+    /// Reads and records the histories of every item in one call, in the order sent.
     async fn histories(
         &self,
         transactions: &[Transaction],
         to_score: Vec<(usize, Option<ClaimGuard>)>,
         options: AssessOptions,
     ) -> Vec<Subject> {
-        let mut visits = Vec::new();
-        let mut visit_of = HashMap::new();
-        let mut subjects = Vec::with_capacity(to_score.len());
-        for (index, claim) in to_score {
-            let Some(transaction) = transactions.get(index) else { continue };
-            let user = self.user_key(transaction);
-            if let Some(user) = user {
-                visit_of.insert(index, visits.len());
-                visits.push(Visit::new(user, transaction));
-            }
-            subjects.push(Subject { index, claim, user, history: History::NO_USER });
-        }
+        let visit = |(index, _): &(usize, _)| transactions.get(*index).map(|known| Visit::new(&self.keys, known));
+        let visits: Vec<Visit> = to_score.iter().filter_map(visit).collect();
         if visits.is_empty() {
-            return subjects;
+            return Vec::new();
         }
         let observed = self.observe(&visits, options).await;
-        for subject in &mut subjects {
-            if let Some(visit) = visit_of.get(&subject.index) {
-                let user = observed.as_ref().and_then(|histories| histories.get(*visit));
-                subject.history = user.map_or(History::UNAVAILABLE, |user| History::of_user(*user));
-            }
-        }
-        subjects
+        let histories = observed.unwrap_or_else(|| visits.iter().map(unknown).collect());
+        let items = to_score.into_iter().zip(visits).zip(histories);
+        items.map(|(((index, claim), visit), history)| Subject { index, claim, user: visit.user, history }).collect()
     }
 }
 

@@ -73,7 +73,7 @@ const FASTEST_TRAVEL_KMH: f64 = 900.0;
 /// Below this distance, in km, speed says nothing: places are only roughly known.
 const LEAST_TRAVEL_KM: f64 = 100.0;
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 20] = [
     Rule {
         flag: RedFlag::AmountFarAboveUsual,
         features: &[
@@ -255,6 +255,65 @@ const RULES: [Rule; 16] = [
                 Some(category) => format!("merchant category {category}, in which fraud is likelier"),
                 None => "a merchant category that training did not know".to_owned(),
             })
+        },
+    },
+    Rule {
+        flag: RedFlag::RiskyMerchant,
+        features: &[
+            "merchant_frauds_1d",
+            "merchant_fraud_share_1d",
+            "merchant_frauds_7d",
+            "merchant_fraud_share_7d",
+            "merchant_frauds_30d",
+            "merchant_fraud_share_30d",
+        ],
+        clause: |values| {
+            let frauds = values.get("merchant_frauds_30d").filter(|&frauds| frauds >= 1.0)?;
+            let fraud = if frauds == 1.0 { "fraud" } else { "frauds" };
+            Some(format!("{frauds:.0} {fraud} at this merchant became known in 30 days"))
+        },
+    },
+    Rule {
+        flag: RedFlag::MerchantSurge,
+        features: &["merchant_count_1h", "merchant_count_24h", "merchant_count_7d", "merchant_count_30d"],
+        clause: |values| {
+            // Against the merchant's own pace over 30 days, this transaction included.
+            let pace = values.get("merchant_count_30d")? / 30.0;
+            let day = values.count_with_this("merchant_count_24h").filter(|&day| day >= 5.0 && day > 2.0 * pace)?;
+            Some(format!("{day:.0} transactions at this merchant in 24 hours, on usual days {pace:.1}"))
+        },
+    },
+    Rule {
+        flag: RedFlag::UnusualForMerchant,
+        features: &[
+            "merchant_ratio_1h",
+            "merchant_ratio_24h",
+            "merchant_ratio_7d",
+            "merchant_ratio_30d",
+            "merchant_mean_1h",
+            "merchant_mean_24h",
+            "merchant_mean_7d",
+            "merchant_mean_30d",
+        ],
+        clause: |values| {
+            let ratio = values.get("merchant_ratio_30d").filter(|&ratio| ratio >= 1.5)?;
+            Some(format!("the amount is {ratio:.1} times the 30-day mean at this merchant"))
+        },
+    },
+    Rule {
+        flag: RedFlag::PastFraud,
+        features: &[
+            "user_frauds_1d",
+            "user_fraud_share_1d",
+            "user_frauds_7d",
+            "user_fraud_share_7d",
+            "user_frauds_30d",
+            "user_fraud_share_30d",
+        ],
+        clause: |values| {
+            let frauds = values.get("user_frauds_30d").filter(|&frauds| frauds >= 1.0)?;
+            let fraud = if frauds == 1.0 { "fraud" } else { "frauds" };
+            Some(format!("{frauds:.0} {fraud} of this user became known in 30 days"))
         },
     },
 ];

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::domain::{
-    Decision, History, HistoryStatus, Probability, RedFlag, RiskScore, Transaction, TransactionId, UserHistory, UserKey,
+    Decision, History, HistoryStatus, Probability, RedFlag, RiskScore, Transaction, TransactionId, UserKey,
 };
 use crate::history::{HistoryStats, HistoryStore, KeyHasher, Visit};
 use crate::model::{LoadedModel, ModelRegistry};
@@ -191,12 +191,9 @@ impl Scorer {
                 Claim::Reused => return Err(AssessError::TransactionIdReused),
             }
         };
-        let user = self.user_key(&transaction);
         let begun_at = Instant::now();
-        let history = match user {
-            Some(user) => self.history_of(Visit::new(user, &transaction), options).await,
-            None => History::NO_USER,
-        };
+        let visit = Visit::new(&self.keys, &transaction);
+        let history = self.history_of(visit, options).await;
         let history_done_at = Instant::now();
         let mut row = Vec::with_capacity(model.schema().len());
         model.schema().extract(&transaction, &history, &mut row);
@@ -221,7 +218,7 @@ impl Scorer {
             .into_iter()
             .next()
             .ok_or_else(|| AssessError::Internal("the pool answered without a row".to_owned()))?;
-        let decided = Arc::new(decide(transaction.id, row, &model, history.status(), user));
+        let decided = Arc::new(decide(transaction.id, row, &model, history.status(), visit.user));
         if let Some(claim) = claim {
             claim.complete(Arc::clone(&decided));
         }
@@ -275,10 +272,6 @@ impl Scorer {
         self.known_row_scored.store(scored, Ordering::Relaxed);
     }
 
-    fn user_key(&self, transaction: &Transaction) -> Option<UserKey> {
-        transaction.user_id.as_deref().map(|user_id| self.keys.user_key(user_id))
-    }
-
     async fn claim(&self, transaction: &Transaction, deadline: Instant) -> Result<Claim, AssessError> {
         let claim = self.decisions.claim(&transaction.id, Fingerprint::of(transaction));
         tokio::time::timeout_at(deadline.into(), claim).await.map_err(|_| AssessError::DeadlineExceeded)
@@ -286,13 +279,13 @@ impl Scorer {
 
     async fn history_of(&self, visit: Visit, options: AssessOptions) -> History {
         match self.observe(&[visit], options).await.as_deref() {
-            Some([user]) => History::of_user(*user),
-            _ => History::UNAVAILABLE,
+            Some([history]) => *history,
+            _ => unknown(&visit),
         }
     }
 
     /// Reads, and unless this is a dry run records, some visits; `None` when the store did not answer in time.
-    async fn observe(&self, visits: &[Visit], options: AssessOptions) -> Option<Vec<UserHistory>> {
+    async fn observe(&self, visits: &[Visit], options: AssessOptions) -> Option<Vec<History>> {
         let patience = (Instant::now() + self.history_timeout).min(options.deadline);
         let observed = tokio::time::timeout_at(patience.into(), self.history.observe(visits, !options.dry_run)).await;
         observed.ok()?.ok().filter(|histories| histories.len() == visits.len())
@@ -306,6 +299,11 @@ impl Scorer {
             Ok(Ok(outcome)) => Ok(outcome?),
         }
     }
+}
+
+/// What is known when the store did not answer.
+fn unknown(visit: &Visit) -> History {
+    if visit.user.is_some() { History::UNAVAILABLE } else { History::NO_USER }
 }
 
 fn decide(

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::domain::{Draft, WrittenTimestamp};
-use crate::history::{HistoryError, MemoryStore};
+use crate::history::{HistoryError, Label, MemoryStore};
 use crate::model::testing;
 
 /// A store that never answers.
@@ -13,7 +13,11 @@ struct SilentStore;
 
 #[async_trait::async_trait]
 impl HistoryStore for SilentStore {
-    async fn observe(&self, _: &[Visit], _: bool) -> Result<Vec<UserHistory>, HistoryError> {
+    async fn observe(&self, _: &[Visit], _: bool) -> Result<Vec<History>, HistoryError> {
+        std::future::pending().await
+    }
+
+    async fn record_labels(&self, _: &[Label]) -> Result<(), HistoryError> {
         std::future::pending().await
     }
 

@@ -112,7 +112,7 @@ pub struct ScoringSettings {
     pub runtime_library: Option<PathBuf>,
 }
 
-/// Users' histories, in memory.
+/// Histories of users and merchants, in memory.
 #[derive(Debug, Clone)]
 pub struct HistorySettings {
     /// Bytes for all of them.

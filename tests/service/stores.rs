@@ -6,11 +6,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fraud_detection::domain::UserHistory;
-use fraud_detection::history::{HistoryError, HistoryStats, HistoryStore, MemoryStore, Visit};
+use fraud_detection::domain::History;
+use fraud_detection::history::{HistoryError, HistoryStats, HistoryStore, Label, MemoryStore, Visit};
 use tokio::sync::Semaphore;
 
-/// Holds every call at a gate. Only transactions with a user come here.
+/// Holds every decision on a user at a gate, and lets through what names none.
 #[derive(Debug)]
 pub(crate) struct Gated {
     store: MemoryStore,
@@ -45,11 +45,17 @@ impl Gated {
 
 #[async_trait]
 impl HistoryStore for Gated {
-    async fn observe(&self, visits: &[Visit], record: bool) -> Result<Vec<UserHistory>, HistoryError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        self.entered.lock().unwrap().send(()).unwrap();
-        self.gate.acquire().await.unwrap().forget();
+    async fn observe(&self, visits: &[Visit], record: bool) -> Result<Vec<History>, HistoryError> {
+        if visits.iter().any(|visit| visit.user.is_some()) {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            self.entered.lock().unwrap().send(()).unwrap();
+            self.gate.acquire().await.unwrap().forget();
+        }
         self.store.observe(visits, record).await
+    }
+
+    async fn record_labels(&self, labels: &[Label]) -> Result<(), HistoryError> {
+        self.store.record_labels(labels).await
     }
 
     fn stats(&self) -> HistoryStats {
@@ -72,9 +78,13 @@ impl PanicsOnce {
 
 #[async_trait]
 impl HistoryStore for PanicsOnce {
-    async fn observe(&self, visits: &[Visit], record: bool) -> Result<Vec<UserHistory>, HistoryError> {
+    async fn observe(&self, visits: &[Visit], record: bool) -> Result<Vec<History>, HistoryError> {
         assert!(self.panicked.swap(true, Ordering::SeqCst), "a secret of the store");
         self.store.observe(visits, record).await
+    }
+
+    async fn record_labels(&self, labels: &[Label]) -> Result<(), HistoryError> {
+        self.store.record_labels(labels).await
     }
 
     fn stats(&self) -> HistoryStats {
