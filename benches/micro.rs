@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use fraud_detection::domain::{
-    Amount, HistoryStatus, Place, Probability, RiskScore, Timestamp, Transaction, TransactionId, UserKey,
+    Amount, HistoryStatus, MerchantKey, Place, Probability, RiskScore, Timestamp, Transaction, TransactionId, UserKey,
 };
 use fraud_detection::features::{FeatureSchema, all_names};
 use fraud_detection::history::{HistoryStore as _, KeyHasher, MemoryStore, Visit};
@@ -174,6 +174,7 @@ fn record(criterion: &mut Criterion) {
             model_version: "v1.0".into(),
             history: HistoryStatus::Full,
             user: Some(UserKey([7; 16])),
+            merchant: MerchantKey([8; 16]),
         }),
         replayed: false,
         stages: Stages::default(),

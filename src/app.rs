@@ -19,6 +19,7 @@ use crate::model::loaded::LoadOptions;
 use crate::model::{LoadedModel, ModelRegistry, ModelSource, Runtime};
 use crate::observability::{self, Metric, Observability};
 use crate::scoring::decisions::DecisionsSettings;
+use crate::scoring::feedback::LabelsSettings;
 use crate::scoring::pool::PoolSettings;
 use crate::scoring::{Scorer, ScorerSettings, health};
 use crate::settings::Settings;
@@ -163,6 +164,7 @@ fn observe(observability: &Observability, scorer: &Arc<Scorer>) {
         set(Metric::HistoryEvicted, stats.history.evicted_users + stats.history.evicted_merchants);
         set(Metric::HistoryEventsDropped, stats.history.dropped_events);
         set(Metric::DecisionsEvicted, stats.decisions.evicted);
+        set(Metric::LabelsEvicted, stats.labels.evicted);
     });
 }
 
@@ -194,6 +196,7 @@ pub fn start_scorer(settings: &Settings, models: Arc<ModelRegistry>) -> anyhow::
             max_batch: settings.scoring.max_batch,
         },
         decisions: DecisionsSettings { ttl: settings.decisions.ttl, limit_bytes: settings.decisions.memory_limit },
+        labels: LabelsSettings { limit_bytes: settings.feedback.memory_limit },
         history_timeout: settings.history.timeout,
         privacy_key: privacy_key(settings),
     };

@@ -5,6 +5,7 @@
 
 pub mod amount;
 pub mod decision;
+pub mod feedback;
 pub mod history;
 pub mod place;
 pub mod red_flag;
@@ -13,6 +14,7 @@ pub mod transaction;
 
 pub use amount::Amount;
 pub use decision::{Decision, Probability, RiskScore};
+pub use feedback::{Feedback, FeedbackDraft};
 pub use history::{
     History, HistoryStatus, LastPlace, MerchantHistory, MerchantKey, Turnover, UserHistory, UserKey, WindowSummary,
 };

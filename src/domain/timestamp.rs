@@ -34,6 +34,9 @@ impl Timestamp {
     /// One past the last representable instant.
     const END_MS: i64 = 1 << 42;
 
+    /// The last representable instant.
+    pub const LAST: Self = Self(Self::END_MS - 1);
+
     /// From milliseconds since 1970 (UTC); `None` outside `0..2^42`.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {

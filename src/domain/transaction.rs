@@ -84,7 +84,7 @@ pub enum WrittenTimestamp<'a> {
 }
 
 impl WrittenTimestamp<'_> {
-    fn form(&self) -> TimestampForm<'_> {
+    pub(super) fn form(&self) -> TimestampForm<'_> {
         match self {
             Self::Text(text) => TimestampForm::Text(text),
             Self::Number(text) => TimestampForm::Number(text),
@@ -185,7 +185,7 @@ impl Draft<'_> {
     }
 }
 
-fn required<T: ?Sized, U>(
+pub(super) fn required<T: ?Sized, U>(
     faults: &mut Vec<Fault>,
     field: &'static str,
     value: Option<&T>,
@@ -196,7 +196,7 @@ fn required<T: ?Sized, U>(
 }
 
 /// An empty optional string is the same as an absent one.
-fn optional<U>(
+pub(super) fn optional<U>(
     faults: &mut Vec<Fault>,
     field: &'static str,
     value: Option<&str>,
@@ -207,7 +207,7 @@ fn optional<U>(
 }
 
 /// Text of 1 to `MAX` characters without control characters.
-fn text<const MAX: usize>(value: &str) -> Result<Box<str>, &'static str> {
+pub(super) fn text<const MAX: usize>(value: &str) -> Result<Box<str>, &'static str> {
     const {
         assert!(MAX == 256 || MAX == 128 || MAX == 64, "give the new limit its own sentence below");
     }

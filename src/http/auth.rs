@@ -1,6 +1,6 @@
 //! Who may call what.
 //!
-//! With API keys configured, scoring needs a key with the scope `score`. `/model`, `/openapi.json` and `/docs` are open
+//! With API keys configured, scoring needs a key with the scope `score`, feedback one with `feedback`. `/model`, `/openapi.json` and `/docs` are open
 //! while `public_docs` is set; otherwise they need the scope `ops`, and without any keys they do not exist. Probes
 //! are never asked.
 
@@ -22,9 +22,16 @@ use crate::settings::{ApiKeys, Scope};
 /// # Errors
 /// 401 or 403.
 pub async fn score(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Result<Response, ApiError> {
-    if !shared.settings.api_keys.is_empty() {
-        require(&shared.settings.api_keys, Scope::Score, &request)?;
-    }
+    require_if_any(&shared.settings.api_keys, Scope::Score, &request)?;
+    Ok(next.run(request).await)
+}
+
+/// Guards feedback.
+///
+/// # Errors
+/// 401 or 403.
+pub async fn feedback(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Result<Response, ApiError> {
+    require_if_any(&shared.settings.api_keys, Scope::Feedback, &request)?;
     Ok(next.run(request).await)
 }
 
@@ -40,6 +47,11 @@ pub async fn documents(State(shared): State<Arc<Shared>>, request: Request, next
         require(&shared.settings.api_keys, Scope::Ops, &request)?;
     }
     Ok(next.run(request).await)
+}
+
+/// Without any keys configured nobody needs one.
+fn require_if_any(keys: &ApiKeys, scope: Scope, request: &Request) -> Result<(), ApiError> {
+    if keys.is_empty() { Ok(()) } else { require(keys, scope, request) }
 }
 
 fn require(keys: &ApiKeys, scope: Scope, request: &Request) -> Result<(), ApiError> {

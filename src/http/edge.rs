@@ -67,7 +67,8 @@ async fn begin(shared: &Shared, line: RequestLine) -> Option<ScoringEvent> {
     if line.route.is_probe() {
         return Some(ScoringEvent::begin_probe(observability, line));
     }
-    let patience = if line.route == Route::Batch { shared.settings.batch_deadline } else { shared.settings.deadline };
+    let whole = matches!(line.route, Route::Batch | Route::Feedback);
+    let patience = if whole { shared.settings.batch_deadline } else { shared.settings.deadline };
     let room = timeout(patience, observability.logs().reserve(1)).await.ok()?;
     Some(ScoringEvent::begin(observability, room, line))
 }

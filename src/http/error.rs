@@ -8,7 +8,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_
 use http::{HeaderName, StatusCode};
 
 use crate::http::wire::{FieldFault, ItemError, Problem, WireFault};
-use crate::scoring::AssessError;
+use crate::scoring::{AssessError, FeedbackError};
 
 /// Every way in which a request fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,12 @@ pub enum ApiError {
     InvalidTransaction(Vec<FieldFault>),
     /// A batch, or a parameter beside it, breaks these rules.
     InvalidBatch(Vec<FieldFault>),
+    /// A label breaks these rules.
+    InvalidFeedback(Vec<FieldFault>),
+    /// Nobody remembers the transaction that a label is about, and the label does not name its merchant.
+    UnknownTransaction,
+    /// The store of histories does not answer, with its cause for the log only.
+    HistoryUnavailable(String),
     /// Refused at once: this resource is full.
     Overloaded(&'static str),
     /// Still starting.
@@ -65,6 +71,9 @@ impl ApiError {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "An API key is needed"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "The API key lacks a scope"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such route"),
+            Self::UnknownTransaction => {
+                (StatusCode::NOT_FOUND, "unknown_transaction", "The transaction is not remembered")
+            }
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method")
             }
@@ -80,6 +89,12 @@ impl ApiError {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid_transaction", "The transaction breaks a rule")
             }
             Self::InvalidBatch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_batch", "The batch breaks a rule"),
+            Self::InvalidFeedback(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_feedback", "The feedback breaks a rule")
+            }
+            Self::HistoryUnavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "history_unavailable", "The store of histories does not answer")
+            }
             Self::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The service is overloaded"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The service is starting"),
             Self::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", "The deadline has passed"),
@@ -103,7 +118,7 @@ impl ApiError {
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         match self {
-            Self::Internal(cause) => Some(cause),
+            Self::Internal(cause) | Self::HistoryUnavailable(cause) => Some(cause),
             _ => None,
         }
     }
@@ -126,7 +141,14 @@ impl ApiError {
                     .into()
             }
             Self::BodyTooLarge(limit) => format!("This route takes at most {limit} bytes."),
-            Self::InvalidTransaction(errors) | Self::InvalidBatch(errors) => {
+            Self::UnknownTransaction => {
+                "Nobody remembers this transaction_id any more. Send merchant, and user_id where it had one, with it."
+                    .into()
+            }
+            Self::HistoryUnavailable(_) => {
+                "The labels could not be recorded. Repeating them all is safe, after the time in Retry-After.".into()
+            }
+            Self::InvalidTransaction(errors) | Self::InvalidBatch(errors) | Self::InvalidFeedback(errors) => {
                 let broken = if errors.len() == 1 { "rule is" } else { "rules are" };
                 format!("{} {broken} broken; see errors.", errors.len())
             }
@@ -141,7 +163,7 @@ impl ApiError {
 
     fn errors(&self) -> &[FieldFault] {
         match self {
-            Self::InvalidTransaction(errors) | Self::InvalidBatch(errors) => errors,
+            Self::InvalidTransaction(errors) | Self::InvalidBatch(errors) | Self::InvalidFeedback(errors) => errors,
             _ => &[],
         }
     }
@@ -170,7 +192,9 @@ impl ApiError {
     /// What the headers say beside the body.
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
-            Self::Overloaded(_) | Self::NotReady => Some((RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Self::Overloaded(_) | Self::NotReady | Self::HistoryUnavailable(_) => {
+                Some((RETRY_AFTER, RETRY_AFTER_SECONDS))
+            }
             Self::Unauthorized => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"fraud-detection\"")))
             }
@@ -217,6 +241,16 @@ impl From<AssessError> for ApiError {
     }
 }
 
+impl From<FeedbackError> for ApiError {
+    fn from(error: FeedbackError) -> Self {
+        match error {
+            FeedbackError::UnknownTransaction => Self::UnknownTransaction,
+            FeedbackError::HistoryUnavailable(cause) => Self::HistoryUnavailable(cause),
+            FeedbackError::DeadlineExceeded => Self::DeadlineExceeded,
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     /// The status alone; the error rides along, and the outermost layer, which knows the request id, gives the answer
     /// its body and the log its cause.
@@ -239,16 +273,19 @@ mod tests {
             ApiError::Unauthorized,
             ApiError::Forbidden("score"),
             ApiError::NotFound,
+            ApiError::UnknownTransaction,
             ApiError::MethodNotAllowed,
             ApiError::BodyTimeout,
             ApiError::TransactionIdReused,
             ApiError::BodyTooLarge(16_384),
             ApiError::UnsupportedMediaType("Content-Type must be application/json."),
             ApiError::InvalidTransaction(faults.clone()),
-            ApiError::InvalidBatch(faults),
+            ApiError::InvalidBatch(faults.clone()),
+            ApiError::InvalidFeedback(faults),
             ApiError::Internal("the cause".to_owned()),
             ApiError::Overloaded("queue"),
             ApiError::NotReady,
+            ApiError::HistoryUnavailable("the cause".to_owned()),
             ApiError::DeadlineExceeded,
         ];
         // A new variant fails to compile here until the list above, which the tests walk, has it.
@@ -258,17 +295,20 @@ mod tests {
             ApiError::Unauthorized => 1,
             ApiError::Forbidden(_) => 2,
             ApiError::NotFound => 3,
-            ApiError::MethodNotAllowed => 4,
-            ApiError::BodyTimeout => 5,
-            ApiError::TransactionIdReused => 6,
-            ApiError::BodyTooLarge(_) => 7,
-            ApiError::UnsupportedMediaType(_) => 8,
-            ApiError::InvalidTransaction(_) => 9,
-            ApiError::InvalidBatch(_) => 10,
-            ApiError::Internal(_) => 11,
-            ApiError::Overloaded(_) => 12,
-            ApiError::NotReady => 13,
-            ApiError::DeadlineExceeded => 14,
+            ApiError::UnknownTransaction => 4,
+            ApiError::MethodNotAllowed => 5,
+            ApiError::BodyTimeout => 6,
+            ApiError::TransactionIdReused => 7,
+            ApiError::BodyTooLarge(_) => 8,
+            ApiError::UnsupportedMediaType(_) => 9,
+            ApiError::InvalidTransaction(_) => 10,
+            ApiError::InvalidBatch(_) => 11,
+            ApiError::InvalidFeedback(_) => 12,
+            ApiError::Internal(_) => 13,
+            ApiError::Overloaded(_) => 14,
+            ApiError::NotReady => 15,
+            ApiError::HistoryUnavailable(_) => 16,
+            ApiError::DeadlineExceeded => 17,
         };
         assert_eq!(all.iter().map(place).collect::<Vec<_>>(), (0..all.len()).collect::<Vec<_>>());
         all

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod documents;
 pub mod edge;
 pub mod error;
+pub mod feedback;
 pub mod flags;
 pub mod openapi;
 pub mod predict;
@@ -82,7 +83,16 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The latest timestamp that is accepted now; none once the clock itself has left the range of timestamps.
 fn latest_timestamp() -> Option<Timestamp> {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + CLOCK_TOLERANCE;
+    timestamp_in(CLOCK_TOLERANCE)
+}
+
+/// The clock; what is beyond the range of timestamps is its end.
+fn now() -> Timestamp {
+    timestamp_in(Duration::ZERO).unwrap_or(Timestamp::LAST)
+}
+
+fn timestamp_in(ahead: Duration) -> Option<Timestamp> {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + ahead;
     i64::try_from(since_1970.as_millis()).ok().and_then(Timestamp::from_millis)
 }
 
@@ -92,6 +102,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/predict", post(predict::predict))
         .route("/batch", post(batch::batch))
         .route_layer(middleware::from_fn_with_state(shared.clone(), auth::score));
+    let feedback = Router::new()
+        .route("/feedback", post(feedback::feedback))
+        .route_layer(middleware::from_fn_with_state(shared.clone(), auth::feedback));
     let probes = Router::new()
         .route("/health", get(probes::health))
         .route("/ready", get(probes::ready))
@@ -103,7 +116,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/docs/", get(documents::docs))
         .route("/docs/{*file}", get(documents::docs_file))
         .route_layer(middleware::from_fn_with_state(shared.clone(), auth::documents));
-    let routes = scoring.merge(probes).merge(documents).method_not_allowed_fallback(other_method);
+    let routes = scoring.merge(feedback).merge(probes).merge(documents).method_not_allowed_fallback(other_method);
 
     let base_path = shared.settings.base_path.as_str();
     let routes = if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) };

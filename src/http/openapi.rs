@@ -11,7 +11,7 @@ use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema};
 
 use crate::http::error::ApiError;
 use crate::http::wire::{FieldFault, Problem};
-use crate::http::{batch, documents, predict, probes};
+use crate::http::{batch, documents, feedback, predict, probes};
 
 /// The contract of a service under this base path.
 #[must_use]
@@ -32,6 +32,7 @@ pub fn contract(base_path: &str) -> OpenApi {
     paths(
         predict::predict,
         batch::batch,
+        feedback::feedback,
         probes::health,
         probes::ready,
         probes::metrics,
@@ -41,7 +42,7 @@ pub fn contract(base_path: &str) -> OpenApi {
     ),
     components(schemas(Problem)),
     tags(
-        (name = "scoring", description = "Decisions on transactions."),
+        (name = "scoring", description = "Decisions on transactions, and what they turned out to be."),
         (name = "operations", description = "For load balancers, schedulers and dashboards. Never asks for a key."),
         (name = "documents", description = "What describes the service."),
     ),
@@ -67,6 +68,9 @@ pub struct PredictErrors;
 /// How `/batch` fails as a whole.
 #[derive(Debug)]
 pub struct BatchErrors;
+/// How `/feedback` fails as a whole.
+#[derive(Debug)]
+pub struct FeedbackErrors;
 /// How `/model` fails.
 #[derive(Debug)]
 pub struct ModelErrors;
@@ -91,6 +95,20 @@ impl IntoResponses for BatchErrors {
     }
 }
 
+impl IntoResponses for FeedbackErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let fault = FieldFault { field: "is_fraud", problem: "must be true or false" };
+        let mut errors = vec![
+            ApiError::UnknownTransaction,
+            ApiError::InvalidFeedback(vec![fault]),
+            ApiError::Overloaded("budget of bytes in flight"),
+            ApiError::HistoryUnavailable(String::new()),
+        ];
+        errors.extend(body_errors("feedback", 2_097_152));
+        responses_of(&errors)
+    }
+}
+
 impl IntoResponses for ModelErrors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut errors = document_errors();
@@ -108,15 +126,21 @@ impl IntoResponses for DocumentErrors {
 const AMOUNT: FieldFault = FieldFault { field: "amount", problem: "must be at least 0 and at most 1000000000000" };
 
 fn scoring_errors(body_limit: usize) -> Vec<ApiError> {
+    let mut errors = vec![ApiError::Overloaded("scoring queue")];
+    errors.extend(body_errors("score", body_limit));
+    errors
+}
+
+/// What is wrong with a body or with the key, and what may become of any request with a deadline.
+fn body_errors(scope: &'static str, body_limit: usize) -> Vec<ApiError> {
     vec![
         ApiError::MalformedJson { line: 1, column: 17 },
         ApiError::Unauthorized,
-        ApiError::Forbidden("score"),
+        ApiError::Forbidden(scope),
         ApiError::BodyTimeout,
         ApiError::BodyTooLarge(body_limit),
         ApiError::UnsupportedMediaType("Content-Type must be application/json."),
         ApiError::Internal(String::new()),
-        ApiError::Overloaded("scoring queue"),
         ApiError::NotReady,
         ApiError::DeadlineExceeded,
     ]
@@ -220,6 +244,37 @@ pub struct BatchBody {
     /// Scored in this order.
     #[schema(min_items = 1, max_items = 1000)]
     transactions: Vec<TransactionBody>,
+}
+
+/// What turned out to be true of a transaction. Fields that are not listed are ignored.
+#[derive(Debug, ToSchema)]
+#[schema(as = Feedback)]
+#[expect(dead_code, reason = "documents what wire::feedback reads without ever being made")]
+pub struct FeedbackBody {
+    /// The id of the transaction, as it was sent to `/predict` or `/batch`.
+    #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = "tx-1001")]
+    transaction_id: String,
+    /// Whether it was a fraud.
+    #[schema(example = true)]
+    is_fraud: bool,
+    /// When that became known; now where it is absent. In the forms of a transaction's `timestamp`.
+    #[schema(example = "2026-05-07T09:00:00Z")]
+    labelled_at: Option<String>,
+    /// The transaction's own.
+    #[schema(max_length = 128, example = "customer-42")]
+    user_id: Option<String>,
+    /// The transaction's own.
+    #[schema(max_length = 256, example = "Corner shop")]
+    merchant: Option<String>,
+    /// The transaction's own; not later than `labelled_at`.
+    #[schema(example = "2026-04-23T10:15:30Z")]
+    timestamp: Option<String>,
+    /// What was decided: `approve`, `review` or `decline`.
+    #[schema(max_length = 7, pattern = "^(approve|review|decline)?$", example = "approve")]
+    decision: Option<String>,
+    /// The version of the model that decided.
+    #[schema(max_length = 64, example = "v1.0")]
+    model_version: Option<String>,
 }
 
 fn amount_schema() -> Schema {

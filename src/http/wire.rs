@@ -4,14 +4,17 @@
 //! that serialize, so that offline work and tests read exactly what the service reads.
 
 pub mod batch;
+pub mod feedback;
 pub mod json;
 pub mod response;
 pub mod transaction;
 
 pub use batch::parse_batch;
+pub use feedback::{FeedbackItems, Instants, parse_feedback};
 pub use json::{FieldFault, WireFault};
 pub use response::{
-    BatchDecision, BatchFailure, BatchResponse, BatchResult, BatchSummary, HealthResponse, ItemError, ModelResponse,
-    PredictResponse, Problem, ReadyResponse,
+    BatchDecision, BatchFailure, BatchResponse, BatchResult, BatchSummary, FeedbackResponse, FeedbackResult,
+    FeedbackResults, FeedbackSummary, HealthResponse, ItemError, ModelResponse, PredictResponse, Problem,
+    ReadyResponse,
 };
 pub use transaction::{BatchItemFault, parse_transaction};

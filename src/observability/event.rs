@@ -17,7 +17,7 @@ use super::metrics::Route;
 use super::recorder::{Cells, InFlight};
 use super::writer::LogPermit;
 use crate::domain::{Decision, HistoryStatus, TransactionId};
-use crate::scoring::Assessment;
+use crate::scoring::{Assessment, Learned};
 use parking_lot::Mutex;
 
 /// The status of a request whose caller hung up before the answer.
@@ -67,9 +67,9 @@ struct State {
     _in_flight: InFlight,
     caller: Option<Box<str>>,
     dry_run: bool,
-    /// The number of transactions of a batch; `None` for any other request.
+    /// The number of transactions of a batch or of feedback; `None` for any other request.
     rows: Option<usize>,
-    /// One for a prediction, one for each item of a batch.
+    /// One for a prediction, one for each item of a batch or of feedback.
     outcomes: Vec<Outcome>,
     /// Why the whole request failed.
     failure: Option<Failure>,
@@ -81,6 +81,7 @@ struct State {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Decided(Assessment),
+    Learned(Learned),
     Failed(Option<TransactionId>, Failure),
 }
 
@@ -141,7 +142,7 @@ impl ScoringEvent {
         self.fill(|state| state.dry_run = true);
     }
 
-    /// The request is a batch of so many transactions: each of them leaves a line, for which `room` was reserved.
+    /// The request is a batch of so many transactions, or so many labels: each of them leaves a line, for which `room` was reserved.
     pub fn batch(&self, rows: usize, room: LogPermit) {
         self.fill(|state| {
             state.rows = Some(rows);
@@ -163,7 +164,12 @@ impl ScoringEvent {
         self.fill(|state| state.outcomes.push(Outcome::Decided(assessment.clone())));
     }
 
-    /// An item of a batch failed. `cause` is for the log only.
+    /// A label was taken in.
+    pub fn learned(&self, learned: &Learned) {
+        self.fill(|state| state.outcomes.push(Outcome::Learned(learned.clone())));
+    }
+
+    /// An item of a batch or of feedback failed. `cause` is for the log only.
     pub fn item_failed(&self, transaction_id: Option<&TransactionId>, code: &'static str, cause: Option<&str>) {
         let failure = Failure::new(code, cause);
         self.fill(|state| state.outcomes.push(Outcome::Failed(transaction_id.cloned(), failure)));
@@ -201,7 +207,7 @@ impl Guard {
             if self.request.route == Route::Predict && status < 300 {
                 cells.predict_latency(took);
             }
-            state.count(cells);
+            state.count(self.request.route, cells);
         });
         let Some(mut room) = state.room.take() else {
             if status >= 400 {
@@ -264,8 +270,8 @@ impl Guard {
 
 impl State {
     /// Counts what became of the request's transactions.
-    fn count(&self, cells: &mut Cells) {
-        if let Some(rows) = self.rows {
+    fn count(&self, route: Route, cells: &mut Cells) {
+        if let Some(rows) = self.rows.filter(|_| route == Route::Batch) {
             cells.batch_rows(rows);
         }
         if let Some(failure) = &self.failure {
@@ -274,15 +280,19 @@ impl State {
         for outcome in &self.outcomes {
             match outcome {
                 Outcome::Failed(_, failure) => cells.rejected(failure.code),
+                Outcome::Learned(Learned { is_fraud, counts, takes_back, .. }) => {
+                    if let Some(verdict) = takes_back {
+                        cells.label_taken_back(&verdict.model_version, verdict.decision, !is_fraud);
+                    }
+                    if let Some(verdict) = counts {
+                        cells.labelled(&verdict.model_version, verdict.decision, *is_fraud);
+                    }
+                }
                 Outcome::Decided(Assessment { replayed: true, .. }) => cells.replayed(),
                 Outcome::Decided(Assessment { decided, stages, .. }) => {
-                    match decided.history {
-                        HistoryStatus::Full => cells.history_latency(stages.history),
-                        HistoryStatus::Unavailable => {
-                            cells.history_latency(stages.history);
-                            cells.history_unavailable();
-                        }
-                        HistoryStatus::None => {}
+                    cells.history_latency(stages.history);
+                    if decided.history == HistoryStatus::Unavailable {
+                        cells.history_unavailable();
                     }
                     if !self.dry_run {
                         cells.decided(&decided.model_version, decided.decision, decided.risk_score, stages.model);
@@ -315,7 +325,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Probability, RedFlag, RiskScore, UserKey};
+    use crate::domain::{MerchantKey, Probability, RedFlag, RiskScore, UserKey};
     use crate::observability::line::FIELDS;
     use crate::observability::logging::FORBIDDEN_FIELDS;
     use crate::observability::recorder::Snapshot;
@@ -336,6 +346,7 @@ mod tests {
                 model_version: "v1.0".into(),
                 history: HistoryStatus::Full,
                 user: Some(UserKey([0xab; 16])),
+                merchant: MerchantKey([0xcd; 16]),
             }),
             replayed: false,
             stages: Stages {

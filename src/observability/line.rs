@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::clock::Stamp;
 use super::event::Outcome;
 use crate::domain::{RedFlag, TransactionId, UserKey};
-use crate::scoring::Assessment;
+use crate::scoring::{Assessment, Learned};
 
 /// Every field that the line of a request or of a decision can have, in the order in which they stand.
 pub const FIELDS: [&str; 26] = [
@@ -98,6 +98,15 @@ impl<'a> Line<'a> {
                 transaction_id: transaction_id.as_ref().map(TransactionId::as_str),
                 code: Some(failure.code),
                 cause: failure.cause.as_deref(),
+                ..line
+            },
+            Outcome::Learned(Learned { transaction_id, is_fraud, counts, user, .. }) => Self {
+                message: "label taken in",
+                transaction_id: Some(transaction_id.as_str()),
+                user: *user,
+                decision: counts.as_ref().map(|verdict| verdict.decision.as_str()),
+                is_fraud: Some(*is_fraud),
+                model_version: counts.as_ref().map(|verdict| &*verdict.model_version),
                 ..line
             },
             Outcome::Decided(Assessment { decided, replayed, .. }) => Self {

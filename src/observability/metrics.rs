@@ -23,6 +23,9 @@ pub enum Unit {
 pub enum Kind {
     /// Only rises, from 0 at the start of the process.
     Counter,
+    /// What was counted since the start of the process, less what was taken back; may fall below 0 where what is taken
+    /// back was counted elsewhere.
+    Balance,
     /// What is true at this moment.
     Gauge,
     /// A distribution of observations.
@@ -120,7 +123,11 @@ metrics! {
     PredictLatency: MILLISECONDS, Milliseconds, [], "Time from the first byte of a /predict to its decision";
     Requests: Kind::Counter, Count, [Route, StatusClass], "Requests answered, 499 for callers who hung up";
     Decisions: Kind::Counter, Count, [Decision], "Decisions made";
-    Rejected: Kind::Counter, Count, [Reason], "Requests and items of batches that failed, by error code";
+    TruePositive: Kind::Balance, Count, [ModelVersion], "Declines labelled fraud by /feedback, less those corrected";
+    FalsePositive: Kind::Balance, Count, [ModelVersion], "Declines labelled genuine, less those corrected";
+    TrueNegative: Kind::Balance, Count, [ModelVersion], "Approvals and reviews labelled genuine, less those corrected";
+    FalseNegative: Kind::Balance, Count, [ModelVersion], "Approvals and reviews labelled fraud, less those corrected";
+    Rejected: Kind::Counter, Count, [Reason], "Requests and items of batches and feedback that failed, by error code";
     Replayed: Kind::Counter, Count, [], "Decisions answered from memory to a retry";
     BatchRows: ROWS, Count, [], "Transactions in each /batch";
     InFlight: Kind::Gauge, Count, [], "Requests being worked on";
@@ -134,6 +141,7 @@ metrics! {
     HistoryEvicted: Kind::Counter, Count, [], "Users and merchants forgotten to stay within history.memory_limit";
     HistoryEventsDropped: Kind::Counter, Count, [], "Events too old, or beyond a user's newest 1000";
     DecisionsEvicted: Kind::Counter, Count, [], "Remembered decisions forgotten before decisions.ttl";
+    LabelsEvicted: Kind::Counter, Count, [], "Labels forgotten to stay within feedback.memory_limit";
     LogLinesWritten: Kind::Counter, Count, [], "Log lines that stdout took";
     LogLinesLost: Kind::Counter, Count, [], "Log lines that could not be delivered because the reader of stdout had gone";
     LogEventsDropped: Kind::Counter, Count, [], "Events outside requests left out of the log while stdout was stalled";
@@ -154,6 +162,8 @@ pub enum Route {
     Predict,
     /// `/batch`
     Batch,
+    /// `/feedback`
+    Feedback,
     /// `/health`
     Health,
     /// `/ready`
@@ -172,9 +182,10 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Predict,
         Self::Batch,
+        Self::Feedback,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -190,6 +201,7 @@ impl Route {
         match self {
             Self::Predict => "/predict",
             Self::Batch => "/batch",
+            Self::Feedback => "/feedback",
             Self::Health => "/health",
             Self::Ready => "/ready",
             Self::Metrics => "/metrics",
@@ -211,7 +223,7 @@ impl Route {
 pub const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The error codes of the HTTP contract; a code that is none of them is counted as the last.
-pub const REASONS: [&str; 19] = [
+pub const REASONS: [&str; 20] = [
     "malformed_json",
     "unauthorized",
     "forbidden",
@@ -227,6 +239,7 @@ pub const REASONS: [&str; 19] = [
     "invalid_feedback",
     "overloaded",
     "not_ready",
+    "history_unavailable",
     "deadline_exceeded",
     "client_closed_request",
     "internal",

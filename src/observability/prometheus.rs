@@ -72,7 +72,7 @@ impl Collector for Page {
             }
             let kind = match definition.kind {
                 Kind::Counter => MetricType::Counter,
-                Kind::Gauge => MetricType::Gauge,
+                Kind::Balance | Kind::Gauge => MetricType::Gauge,
                 Kind::Histogram { .. } => MetricType::Histogram,
             };
             let (name, unit) = (snake_case(definition.name), unit(definition));
@@ -99,7 +99,7 @@ fn encode_value(encoder: &mut MetricEncoder<'_>, definition: &Definition, value:
             let sum = histogram.sum() as f64 * tick;
             encoder.encode_histogram::<NoLabelSet>(sum, histogram.count(), &below(histogram, tick, bounds), None)
         }
-        (Value::Histogram(_), Kind::Counter | Kind::Gauge) => Err(fmt::Error),
+        (Value::Histogram(_), Kind::Counter | Kind::Balance | Kind::Gauge) => Err(fmt::Error),
     }
 }
 

@@ -42,6 +42,27 @@ struct VersionCells {
     fraud_detected: Histogram,
     risk_score: Histogram,
     model_latency: Histogram,
+    confusion: Confusion,
+}
+
+/// Decisions by what labels say of them; a decline is positive.
+#[derive(Debug, Clone, Copy, Default)]
+struct Confusion {
+    true_positive: i64,
+    false_positive: i64,
+    true_negative: i64,
+    false_negative: i64,
+}
+
+impl Confusion {
+    fn of(&mut self, decision: Decision, is_fraud: bool) -> &mut i64 {
+        match (decision.is_fraud(), is_fraud) {
+            (true, true) => &mut self.true_positive,
+            (true, false) => &mut self.false_positive,
+            (false, false) => &mut self.true_negative,
+            (false, true) => &mut self.false_negative,
+        }
+    }
 }
 
 impl Cells {
@@ -65,6 +86,16 @@ impl Cells {
         // `0.0..=100.0` by construction.
         cells.risk_score.observe((risk_score.value() * RISK_TICKS).round() as u64);
         cells.model_latency.observe(nanoseconds(model));
+    }
+
+    /// Counts a decision as right or wrong by its label.
+    pub fn labelled(&mut self, version: &Arc<str>, decision: Decision, is_fraud: bool) {
+        *self.version(version).confusion.of(decision, is_fraud) += 1;
+    }
+
+    /// Takes back what was counted for a label that is corrected.
+    pub fn label_taken_back(&mut self, version: &Arc<str>, decision: Decision, is_fraud: bool) {
+        *self.version(version).confusion.of(decision, is_fraud) -= 1;
     }
 
     /// Counts a decision answered from memory.
@@ -104,6 +135,7 @@ impl Cells {
                 fraud_detected: Histogram::default(),
                 risk_score: Histogram::default(),
                 model_latency: Histogram::default(),
+                confusion: Confusion::default(),
             });
             self.versions.len() - 1
         });
@@ -127,6 +159,10 @@ impl Cells {
             own.fraud_detected.merge(&others.fraud_detected);
             own.risk_score.merge(&others.risk_score);
             own.model_latency.merge(&others.model_latency);
+            own.confusion.true_positive += others.confusion.true_positive;
+            own.confusion.false_positive += others.confusion.false_positive;
+            own.confusion.true_negative += others.confusion.true_negative;
+            own.confusion.false_negative += others.confusion.false_negative;
         }
     }
 }
@@ -307,7 +343,16 @@ fn push_series(definition: &'static Definition, cells: &Cells, readings: &Readin
             push(&[&version.version], Value::Histogram(of(version).clone()));
         }
     };
+    let confusion = |push: &mut dyn FnMut(&[&str], Value), of: fn(&Confusion) -> i64| {
+        for version in &cells.versions {
+            push(&[&version.version], Value::Gauge(of(&version.confusion) as f64));
+        }
+    };
     match definition.metric {
+        Metric::TruePositive => confusion(&mut push, |counts| counts.true_positive),
+        Metric::FalsePositive => confusion(&mut push, |counts| counts.false_positive),
+        Metric::TrueNegative => confusion(&mut push, |counts| counts.true_negative),
+        Metric::FalseNegative => confusion(&mut push, |counts| counts.false_negative),
         Metric::FraudDetected => by_version(&mut push, |version| &version.fraud_detected),
         Metric::RiskScore => by_version(&mut push, |version| &version.risk_score),
         Metric::ModelLatency => by_version(&mut push, |version| &version.model_latency),
@@ -338,7 +383,7 @@ fn push_series(definition: &'static Definition, cells: &Cells, readings: &Readin
             for (_, reading) in readings.0.iter().filter(|(of, _)| *of == metric) {
                 match definition.kind {
                     Kind::Counter => push(&[], Value::Counter(*reading as u64)),
-                    Kind::Gauge | Kind::Histogram { .. } => push(&[], Value::Gauge(*reading)),
+                    Kind::Balance | Kind::Gauge | Kind::Histogram { .. } => push(&[], Value::Gauge(*reading)),
                 }
             }
         }

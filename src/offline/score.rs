@@ -179,6 +179,7 @@ mod tests {
     use crate::model::testing;
     use crate::scoring::ScorerSettings;
     use crate::scoring::decisions::DecisionsSettings;
+    use crate::scoring::feedback::LabelsSettings;
     use crate::scoring::pool::PoolSettings;
 
     #[derive(Parser)]
@@ -194,6 +195,7 @@ mod tests {
         let settings = ScorerSettings {
             pool: PoolSettings { threads: 1, queue_rows: 100, max_batch: 8 },
             decisions: DecisionsSettings { ttl: PATIENCE, limit_bytes: 1 << 20 },
+            labels: LabelsSettings { limit_bytes: 1 << 20 },
             history_timeout: PATIENCE,
             privacy_key: b"a key for tests".to_vec(),
         };

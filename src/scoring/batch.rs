@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::{History, Transaction, UserKey};
+use crate::domain::{History, Transaction};
 use crate::history::Visit;
 use crate::model::LoadedModel;
 use crate::scoring::decisions::{Claim, ClaimGuard, Fingerprint};
@@ -36,7 +36,7 @@ enum Item {
 struct Subject {
     index: usize,
     claim: Option<ClaimGuard>,
-    user: Option<UserKey>,
+    visit: Visit,
     history: History,
 }
 
@@ -178,7 +178,7 @@ impl Scorer {
                     for (subject, row) in chunk.into_iter().zip(scored.rows) {
                         let Some(transaction) = transactions.get(subject.index) else { continue };
                         let status = subject.history.status();
-                        let decided = Arc::new(decide(transaction.id.clone(), row, model, status, subject.user));
+                        let decided = Arc::new(decide(transaction.id.clone(), row, model, status, &subject.visit));
                         if let Some(claim) = subject.claim {
                             claim.complete(Arc::clone(&decided));
                         }
@@ -205,7 +205,7 @@ impl Scorer {
         let observed = self.observe(&visits, options).await;
         let histories = observed.unwrap_or_else(|| visits.iter().map(unknown).collect());
         let items = to_score.into_iter().zip(visits).zip(histories);
-        items.map(|(((index, claim), visit), history)| Subject { index, claim, user: visit.user, history }).collect()
+        items.map(|(((index, claim), visit), history)| Subject { index, claim, visit, history }).collect()
     }
 }
 

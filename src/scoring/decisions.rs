@@ -87,12 +87,23 @@ pub struct DecisionsStats {
 pub struct Decisions {
     shards: Vec<Mutex<Shard>>,
     settings: DecisionsSettings,
-    hashers: [RandomState; 2],
+    hasher: IdHasher,
     evicted: AtomicU64,
 }
 
-/// An id, hashed to 128 bits with keys of this process's own, so that nobody can aim at a collision.
-type IdHash = u128;
+/// An id, hashed to 128 bits.
+pub(super) type IdHash = u128;
+
+/// Hashes ids with keys of this process's own, so that nobody can aim at a collision.
+#[derive(Debug, Default)]
+pub(super) struct IdHasher([RandomState; 2]);
+
+impl IdHasher {
+    pub(super) fn hash(&self, id: &TransactionId) -> IdHash {
+        let [high, low] = self.0.each_ref().map(|hasher| hasher.hash_one(id));
+        (u128::from(high) << 64) | u128::from(low)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Shard {
@@ -126,7 +137,7 @@ impl Decisions {
         Self {
             shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(),
             settings,
-            hashers: [RandomState::new(), RandomState::new()],
+            hasher: IdHasher::default(),
             evicted: AtomicU64::new(0),
         }
     }
@@ -134,7 +145,7 @@ impl Decisions {
     /// Claims a transaction, waiting while somebody else holds its claim. Who waits for several claims at once takes
     /// them in the order of their ids, else two could wait for each other.
     pub async fn claim(self: &Arc<Self>, id: &TransactionId, fingerprint: Fingerprint) -> Claim {
-        let key = self.key(id);
+        let key = self.hasher.hash(id);
         loop {
             let waiting = {
                 let mut shard = self.shard(key).lock();
@@ -155,6 +166,18 @@ impl Decisions {
         }
     }
 
+    /// The decision on a transaction, if it is remembered.
+    #[must_use]
+    pub fn recall(&self, id: &TransactionId) -> Option<Arc<Decided>> {
+        let key = self.hasher.hash(id);
+        let mut shard = self.shard(key).lock();
+        shard.expire(Instant::now());
+        match shard.entries.get(&key) {
+            Some(Entry::Done { decided, .. }) => Some(Arc::clone(decided)),
+            _ => None,
+        }
+    }
+
     /// What the memory holds and has lost.
     #[must_use]
     pub fn stats(&self) -> DecisionsStats {
@@ -165,11 +188,6 @@ impl Decisions {
             bytes += shard.bytes as u64;
         }
         DecisionsStats { entries, bytes, evicted: self.evicted.load(Ordering::Relaxed) }
-    }
-
-    fn key(&self, id: &TransactionId) -> IdHash {
-        let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one(id));
-        (u128::from(high) << 64) | u128::from(low)
     }
 
     fn shard(&self, key: IdHash) -> &Mutex<Shard> {
@@ -257,7 +275,7 @@ impl Drop for ClaimGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Decision, HistoryStatus, Probability, RiskScore};
+    use crate::domain::{Decision, HistoryStatus, MerchantKey, Probability, RiskScore};
 
     fn memory(ttl: Duration, limit_bytes: usize) -> Arc<Decisions> {
         Arc::new(Decisions::new(DecisionsSettings { ttl, limit_bytes }))
@@ -278,6 +296,7 @@ mod tests {
             model_version: "v1".into(),
             history: HistoryStatus::None,
             user: None,
+            merchant: MerchantKey([0; 16]),
         })
     }
 
@@ -295,12 +314,14 @@ mod tests {
         decide(&memory, "a").await;
         assert!(matches!(memory.claim(&id("a"), A).await, Claim::Replay(found) if found.reasoning == "calm"));
         assert!(matches!(memory.claim(&id("a"), B).await, Claim::Reused));
+        assert!(memory.recall(&id("a")).is_some_and(|found| found.reasoning == "calm"));
     }
 
     #[tokio::test]
     async fn the_second_waits_for_the_first_and_takes_over_if_it_fails() {
         let memory = memory(Duration::from_secs(60), 1 << 20);
         let Claim::Mine(first) = memory.claim(&id("a"), A).await else { panic!() };
+        assert!(memory.recall(&id("a")).is_none());
         let waiting = tokio::spawn({
             let memory = Arc::clone(&memory);
             async move { memory.claim(&id("a"), A).await }

@@ -6,6 +6,7 @@
 
 pub mod decisions;
 pub mod explain;
+pub mod feedback;
 pub mod health;
 pub mod pool;
 
@@ -18,12 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::domain::{
-    Decision, History, HistoryStatus, Probability, RedFlag, RiskScore, Transaction, TransactionId, UserKey,
+    Decision, History, HistoryStatus, MerchantKey, Probability, RedFlag, RiskScore, Transaction, TransactionId, UserKey,
 };
 use crate::history::{HistoryStats, HistoryStore, KeyHasher, Visit};
 use crate::model::{LoadedModel, ModelRegistry};
 pub use batch::BatchAssessment;
 use decisions::{Claim, Decisions, DecisionsSettings, DecisionsStats, Fingerprint};
+pub use feedback::{Change, FeedbackError, Learned, Verdict};
+use feedback::{Labels, LabelsSettings, LabelsStats};
 pub use health::Health;
 use pool::{Lane, Pool, PoolError, PoolSettings, PoolStats, RowOptions, ScoredRow, Work};
 
@@ -57,8 +60,10 @@ pub struct Decided {
     pub model_version: Arc<str>,
     /// How much history it was made with.
     pub history: HistoryStatus,
-    /// The user's key, for the log.
+    /// The user's key, for the log and for feedback.
     pub user: Option<UserKey>,
+    /// The merchant's key, for feedback.
+    pub merchant: MerchantKey,
 }
 
 /// Where the time went. A replayed answer has none.
@@ -123,6 +128,8 @@ pub struct ScorerSettings {
     pub pool: PoolSettings,
     /// The memory of decisions.
     pub decisions: DecisionsSettings,
+    /// The memory of labels.
+    pub labels: LabelsSettings,
     /// The longest wait for the history store.
     pub history_timeout: Duration,
     /// The key under which user ids are hashed.
@@ -136,6 +143,8 @@ pub struct ScorerStats {
     pub pool: PoolStats,
     /// The memory of decisions.
     pub decisions: DecisionsStats,
+    /// The memory of labels.
+    pub labels: LabelsStats,
     /// The history store.
     pub history: HistoryStats,
 }
@@ -147,6 +156,7 @@ pub struct Scorer {
     models: Arc<ModelRegistry>,
     history: Arc<dyn HistoryStore>,
     decisions: Arc<Decisions>,
+    labels: Labels,
     keys: KeyHasher,
     history_timeout: Duration,
     known_row_scored: AtomicBool,
@@ -167,6 +177,7 @@ impl Scorer {
             models,
             history,
             decisions: Arc::new(Decisions::new(settings.decisions)),
+            labels: Labels::new(settings.labels),
             keys: KeyHasher::new(&settings.privacy_key),
             history_timeout: settings.history_timeout,
             known_row_scored: AtomicBool::new(true),
@@ -218,7 +229,7 @@ impl Scorer {
             .into_iter()
             .next()
             .ok_or_else(|| AssessError::Internal("the pool answered without a row".to_owned()))?;
-        let decided = Arc::new(decide(transaction.id, row, &model, history.status(), visit.user));
+        let decided = Arc::new(decide(transaction.id, row, &model, history.status(), &visit));
         if let Some(claim) = claim {
             claim.complete(Arc::clone(&decided));
         }
@@ -234,7 +245,12 @@ impl Scorer {
     /// What the scorer holds and has done.
     #[must_use]
     pub fn stats(&self) -> ScorerStats {
-        ScorerStats { pool: self.pool.stats(), decisions: self.decisions.stats(), history: self.history.stats() }
+        ScorerStats {
+            pool: self.pool.stats(),
+            decisions: self.decisions.stats(),
+            labels: self.labels.stats(),
+            history: self.history.stats(),
+        }
     }
 
     /// Scores a known row on a scoring thread, to see that scoring works. `Ok(false)` when the queue was full: too
@@ -311,7 +327,7 @@ fn decide(
     row: ScoredRow,
     model: &LoadedModel,
     history: HistoryStatus,
-    user: Option<UserKey>,
+    visit: &Visit,
 ) -> Decided {
     let (red_flags, reasoning) = explain::reasoning(row.risk_score, history, row.effects);
     Decided {
@@ -323,6 +339,7 @@ fn decide(
         reasoning,
         model_version: Arc::clone(model.version()),
         history,
-        user,
+        user: visit.user,
+        merchant: visit.merchant,
     }
 }

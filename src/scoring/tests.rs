@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::domain::{Draft, WrittenTimestamp};
+use crate::domain::{Draft, Feedback, Timestamp, WrittenTimestamp};
 use crate::history::{HistoryError, Label, MemoryStore};
 use crate::model::testing;
 
@@ -33,6 +33,7 @@ fn scorer_with(history: Arc<dyn HistoryStore>, queue_rows: usize) -> Scorer {
     let settings = ScorerSettings {
         pool: PoolSettings { threads: 2, queue_rows, max_batch: 8 },
         decisions: DecisionsSettings { ttl: Duration::from_secs(60), limit_bytes: 1 << 20 },
+        labels: LabelsSettings { limit_bytes: 1 << 20 },
         history_timeout: Duration::from_millis(20),
         privacy_key: b"a key for tests".to_vec(),
     };
@@ -202,11 +203,61 @@ async fn many_users_at_once_get_the_answers_of_a_sequential_run() {
     }
 }
 
+/// What is said of a user's `n`th transaction, so many days after it.
+fn feedback(user: &str, n: usize, days: i64, is_fraud: bool) -> Feedback {
+    let Transaction { id, timestamp, .. } = transaction(user, n, "1");
+    Feedback {
+        transaction_id: id,
+        is_fraud,
+        labelled_at: Timestamp::from_millis(timestamp.millis() + days * 86_400_000).unwrap(),
+        user_id: None,
+        merchant: None,
+        decision: None,
+        model_version: None,
+    }
+}
+
+#[tokio::test]
+async fn a_remembered_decision_says_what_feedback_leaves_out_and_histories_know_from_then_on() {
+    let store = Arc::new(MemoryStore::new(16 << 20));
+    let scorer = scorer_with(store.clone(), 1000);
+    let decided = scorer.assess(transaction("ann", 0, "10"), options()).await.unwrap().decided;
+    let learned = scorer.learn(vec![feedback("ann", 0, 7, true)], options().deadline).await.unwrap().remove(0).unwrap();
+    let verdict = Verdict { model_version: Arc::clone(&decided.model_version), decision: decided.decision };
+    assert_eq!((learned.change, learned.counts, learned.takes_back), (Change::Recorded, Some(verdict.clone()), None));
+    assert_eq!(learned.user, decided.user);
+
+    let day = 24 * 60;
+    for (minutes, known) in [(7 * day - 1, [0; 3]), (7 * day, [1; 3]), (8 * day, [0, 1, 1]), (37 * day, [0; 3])] {
+        let visit = Visit::new(&scorer.keys, &transaction("ann", minutes, "1"));
+        let history = store.observe(&[visit], false).await.unwrap()[0];
+        assert_eq!(history.user().unwrap().frauds, known, "{minutes} minutes later");
+        assert_eq!(history.merchant().unwrap().frauds, known);
+    }
+    let corrected = scorer.learn(vec![feedback("ann", 0, 8, false)], options().deadline).await.unwrap().remove(0);
+    let corrected = corrected.unwrap();
+    assert_eq!((corrected.counts, corrected.takes_back), (Some(verdict.clone()), Some(verdict)));
+    let visit = Visit::new(&scorer.keys, &transaction("ann", 8 * day, "1"));
+    assert_eq!(store.observe(&[visit], false).await.unwrap()[0].user().unwrap().frauds, [0; 3]);
+}
+
+#[tokio::test]
+async fn feedback_fails_whole_when_histories_do_not_answer_and_is_counted_when_repeated() {
+    let scorer = scorer_with(Arc::new(SilentStore), 1000);
+    let named = Feedback { merchant: Some("m".into()), ..feedback("ann", 0, 1, true) };
+    let failed = scorer.learn(vec![named], Instant::now()).await;
+    assert_eq!(failed.unwrap_err(), FeedbackError::DeadlineExceeded);
+    assert_eq!(scorer.stats().labels.entries, 0, "nothing was counted");
+    let unknown = scorer.learn(vec![feedback("ann", 0, 1, true)], Instant::now()).await.unwrap();
+    assert_eq!(unknown, [Err(FeedbackError::UnknownTransaction)]);
+}
+
 #[tokio::test]
 async fn without_a_model_nothing_is_assessed() {
     let settings = ScorerSettings {
         pool: PoolSettings { threads: 1, queue_rows: 1, max_batch: 1 },
         decisions: DecisionsSettings { ttl: Duration::from_secs(60), limit_bytes: 1 << 20 },
+        labels: LabelsSettings { limit_bytes: 1 << 20 },
         history_timeout: Duration::from_millis(20),
         privacy_key: b"a key for tests".to_vec(),
     };

@@ -130,6 +130,13 @@ pub struct DecisionsSettings {
     pub memory_limit: usize,
 }
 
+/// Labels remembered for corrections.
+#[derive(Debug, Clone)]
+pub struct FeedbackSettings {
+    /// Bytes for all of them.
+    pub memory_limit: usize,
+}
+
 /// Which model is served.
 #[derive(Debug, Clone)]
 pub struct ModelSettings {
@@ -198,6 +205,8 @@ pub struct Settings {
     pub history: HistorySettings,
     /// `[decisions]`
     pub decisions: DecisionsSettings,
+    /// `[feedback]`
+    pub feedback: FeedbackSettings,
     /// `[model]`
     pub model: ModelSettings,
     /// `[privacy]`

@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 
 use super::reader::Reader;
 use super::{
-    ApiKeys, DecisionsSettings, Environment, HistorySettings, HttpSettings, LogSettings, Machine, ModelSettings,
-    PrivacySettings, RuntimeSettings, ScoringSettings, Secret, Settings, ShutdownSettings, TimestampSettings,
+    ApiKeys, DecisionsSettings, Environment, FeedbackSettings, HistorySettings, HttpSettings, LogSettings, Machine,
+    ModelSettings, PrivacySettings, RuntimeSettings, ScoringSettings, Secret, Settings, ShutdownSettings,
+    TimestampSettings,
 };
 use crate::model::ModelPointer;
 
@@ -33,6 +34,7 @@ pub(super) fn settings(reader: &mut Reader, machine: Machine) -> Settings {
             ttl: reader.duration("decisions.ttl", seconds(1)..=seconds(30 * 86_400)),
             memory_limit: reader.bytes("decisions.memory_limit", MIB..=TIB, None),
         },
+        feedback: FeedbackSettings { memory_limit: reader.bytes("feedback.memory_limit", MIB..=TIB, None) },
         model: model(reader),
         privacy: privacy(reader),
         timestamps: TimestampSettings { zone: zone(reader) },

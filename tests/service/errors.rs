@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::client::Answer;
 use crate::keys::with_keys;
 use crate::service::{Parts, Service, shared};
-use crate::stores::{Gated, PanicsOnce};
+use crate::stores::{Down, Gated, PanicsOnce};
 use crate::transactions::{of_user, plain, with};
 
 /// At least one answer for each row: the operation that gave it, and its code, after a dot what is special about it.
@@ -47,11 +47,25 @@ fn every_error() -> Vec<(&'static str, &'static str, Answer)> {
         ("/batch", "not_ready.batch", starting.post("/batch", &valid)),
         ("/model", "not_ready.model", starting.get("/model")),
         ("/predict", "deadline_exceeded", deadline_exceeded()),
+        ("/feedback", "malformed_json.feedback", post("/feedback", "[{}")),
+        ("/feedback", "forbidden.feedback", keyed.client().post("/feedback", &["X-Api-Key: score-key"], "")),
+        ("/feedback", "invalid_feedback", post("/feedback", r#"{"is_fraud":1,"decision":"no","timestamp":[]}"#)),
+        ("/feedback", "invalid_feedback.array", post("/feedback", "[]")),
+        ("/feedback", "unknown_transaction", post("/feedback", r#"{"transaction_id":"nobody","is_fraud":true}"#)),
+        ("/feedback", "not_ready.feedback", starting.post("/feedback", "[]")),
+        ("/feedback", "history_unavailable", history_unavailable()),
     ];
     post("/predict", &valid);
     let reused = with(plain("errors-1"), "amount", json!(1)).to_string();
     all.push(("/predict", "transaction_id_reused", post("/predict", &reused)));
     all
+}
+
+fn history_unavailable() -> Answer {
+    let service = Service::of(Parts { history: Arc::new(Down), ..Parts::default() });
+    let answer = service.post("/feedback", r#"{"transaction_id":"late","is_fraud":true,"merchant":"M"}"#);
+    assert!(!answer.text().contains("secret"));
+    answer
 }
 
 fn body_timeout() -> Answer {

@@ -5,11 +5,16 @@ use sha2::{Digest, Sha256};
 use crate::service::Service;
 use crate::transactions::{plain, unique};
 
-/// A service that knows the keys `score-key` and `ops-key`, each with the scope of its name.
+/// A service that knows the keys `score-key`, `feedback-key` and `ops-key`, each with the scope of its name.
 pub(crate) fn with_keys(settings: &[(&str, &str)]) -> Service {
     let hash =
         |key: &str| -> String { Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect() };
-    let keys = format!("core:score:{},watch:ops:{}", hash("score-key"), hash("ops-key"));
+    let keys = format!(
+        "core:score:{},desk:feedback:{},watch:ops:{}",
+        hash("score-key"),
+        hash("feedback-key"),
+        hash("ops-key")
+    );
     let mut all = vec![("FRAUD_HTTP__API_KEYS", keys.as_str())];
     all.extend(settings);
     Service::start(&all)
@@ -36,6 +41,23 @@ fn scoring_needs_a_key_with_the_scope() {
             assert_eq!(answer.header("www-authenticate").is_some(), status == 401);
         }
     }
+}
+
+#[test]
+fn feedback_needs_a_key_with_its_own_scope() {
+    let service = with_keys(&[]);
+    let label = r#"{"transaction_id":"x","is_fraud":true,"merchant":"M"}"#;
+    for (header, status) in [
+        ("X-Nothing: 1", 401),
+        ("X-Api-Key: score-key", 403),
+        ("X-Api-Key: ops-key", 403),
+        ("X-Api-Key: feedback-key", 200),
+        ("Authorization: Bearer feedback-key", 200),
+    ] {
+        assert_eq!(service.client().post("/feedback", &[header], label).status, status, "{header}");
+    }
+    let predicted = service.client().post("/predict", &["X-Api-Key: feedback-key"], plain("x").to_string());
+    assert_eq!(predicted.status, 403);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod batch;
 mod client;
 mod documents;
 mod errors;
+mod feedback;
 mod forms;
 mod idempotency;
 mod keys;

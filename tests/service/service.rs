@@ -15,6 +15,7 @@ use fraud_detection::lifecycle::Lifecycle;
 use fraud_detection::model::ModelRegistry;
 use fraud_detection::observability::{self, LogGuard, Observability};
 use fraud_detection::scoring::decisions::DecisionsSettings;
+use fraud_detection::scoring::feedback::LabelsSettings;
 use fraud_detection::scoring::pool::PoolSettings;
 use fraud_detection::scoring::{Scorer, ScorerSettings};
 use fraud_detection::settings::Settings;
@@ -177,6 +178,7 @@ fn scorer(
             max_batch: settings.scoring.max_batch,
         },
         decisions: DecisionsSettings { ttl: settings.decisions.ttl, limit_bytes: settings.decisions.memory_limit },
+        labels: LabelsSettings { limit_bytes: settings.feedback.memory_limit },
         history_timeout,
         privacy_key: b"a key for tests only".to_vec(),
     };

@@ -63,6 +63,25 @@ impl HistoryStore for Gated {
     }
 }
 
+/// Answers nothing.
+#[derive(Debug)]
+pub(crate) struct Down;
+
+#[async_trait]
+impl HistoryStore for Down {
+    async fn observe(&self, _: &[Visit], _: bool) -> Result<Vec<History>, HistoryError> {
+        Err(HistoryError::Unavailable("a secret of the store".to_owned()))
+    }
+
+    async fn record_labels(&self, _: &[Label]) -> Result<(), HistoryError> {
+        Err(HistoryError::Unavailable("a secret of the store".to_owned()))
+    }
+
+    fn stats(&self) -> HistoryStats {
+        HistoryStats::default()
+    }
+}
+
 /// Panics at the first call.
 #[derive(Debug)]
 pub(crate) struct PanicsOnce {

@@ -11,7 +11,7 @@ use super::json::{FieldFault, GIVEN_TWICE, WireFault, read, string};
 use super::transaction::{BatchItemFault, MUST_BE_AN_OBJECT, Members};
 use crate::domain::{Timestamp, Transaction};
 
-/// The most transactions a batch may hold.
+/// The most transactions a batch may hold, and the most labels an array of feedback.
 pub const MAX_BATCH: usize = 1000;
 
 const MUST_BE_THOUSAND: &str = "must be an array of 1 to 1000 transactions";
@@ -58,9 +58,9 @@ enum BatchBody<'a> {
 }
 
 /// The first [`MAX_BATCH`] items; more are only counted as too many, so that a body of commas costs no memory.
-struct Items<'a> {
-    found: Vec<&'a RawValue>,
-    too_many: bool,
+pub(super) struct Items<'a> {
+    pub(super) found: Vec<&'a RawValue>,
+    pub(super) too_many: bool,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for BatchBody<'a> {

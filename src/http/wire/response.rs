@@ -10,7 +10,7 @@ use crate::domain::{Decision, HistoryStatus, Probability, RedFlag};
 use crate::http::wire::FieldFault;
 use crate::model::LoadedModel;
 use crate::model::manifest::SpanMetrics;
-use crate::scoring::Decided;
+use crate::scoring::{Change, Decided, Learned};
 
 /// The decision on a transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -104,10 +104,10 @@ pub struct BatchDecision<'a> {
     pub replayed: bool,
 }
 
-/// Why one transaction of a batch was not decided.
+/// Why one item of a batch was not decided, or one of feedback not learned.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchFailure {
-    /// Its place in the batch, from 0.
+    /// Its place among those sent, from 0.
     #[schema(example = 1)]
     pub index: usize,
     /// Its id, or null where that is broken too.
@@ -117,10 +117,10 @@ pub struct BatchFailure {
     pub error: ItemError,
 }
 
-/// The error of one item of a batch.
+/// The error of one item of a batch or of feedback.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ItemError {
-    /// A stable code, one of those that `/predict` answers with.
+    /// A stable code, one of those that the same item alone would be answered with.
     #[schema(example = "invalid_transaction")]
     pub code: &'static str,
     /// A sentence on this occurrence.
@@ -141,6 +141,62 @@ pub struct BatchSummary {
     /// How many of them were declined.
     #[schema(example = 1)]
     pub fraud: usize,
+    /// How many of them failed.
+    #[schema(example = 1)]
+    pub errors: usize,
+}
+
+/// What a label changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FeedbackResponse<'a> {
+    /// The transaction's id.
+    #[schema(example = "tx-1001")]
+    pub transaction_id: &'a str,
+    /// What was said of it.
+    #[schema(example = true)]
+    pub is_fraud: bool,
+    /// What that changed.
+    #[schema(schema_with = change_schema)]
+    pub result: &'static str,
+}
+
+impl<'a> FeedbackResponse<'a> {
+    /// The answer that tells what was learned.
+    #[must_use]
+    pub fn of(learned: &'a Learned) -> Self {
+        Self {
+            transaction_id: learned.transaction_id.as_str(),
+            is_fraud: learned.is_fraud,
+            result: learned.change.as_str(),
+        }
+    }
+}
+
+/// What became of an array of labels.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FeedbackResults<'a> {
+    /// One result for each label, in the order sent.
+    pub results: Vec<FeedbackResult<'a>>,
+    /// The results counted.
+    pub summary: FeedbackSummary,
+}
+
+/// What a label changed, or why it was not learned.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum FeedbackResult<'a> {
+    /// The label was learned.
+    Learned(FeedbackResponse<'a>),
+    /// The item failed; the others are not touched by it.
+    Failed(BatchFailure),
+}
+
+/// An array of labels in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FeedbackSummary {
+    /// Labels in the array.
+    #[schema(example = 2)]
+    pub count: usize,
     /// How many of them failed.
     #[schema(example = 1)]
     pub errors: usize,
@@ -302,6 +358,12 @@ fn decision_schema() -> Schema {
 fn history_schema() -> Schema {
     let words_of = [HistoryStatus::Full, HistoryStatus::None, HistoryStatus::Unavailable].map(HistoryStatus::as_str);
     words("How much of the user's history was known: `none` when the transaction names no user.", words_of, "full")
+}
+
+fn change_schema() -> Schema {
+    let description = "`recorded`: nothing was known of the transaction. `corrected`: the opposite was known. `unchanged`: \
+                       the same was known, or something newer.";
+    words(description, Change::ALL.map(Change::as_str), "recorded")
 }
 
 /// A closed list of words.

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::json::{FieldFault, GIVEN_TWICE, WireFault, read, string};
 use crate::domain::{Draft, Timestamp, Transaction, TransactionId, WrittenTimestamp};
 
-/// Why one transaction of a batch was not read; the others are not touched by it.
+/// Why one item of a batch or of feedback was not read; the others are not touched by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchItemFault {
     /// The item's id, where that field by itself keeps its rule.
@@ -183,7 +183,7 @@ fn text_of_number(raw: &str) -> Cow<'_, str> {
 }
 
 /// The written form by its first character; other JSON becomes a text that is no date.
-fn written_timestamp(raw: &str) -> WrittenTimestamp<'_> {
+pub(super) fn written_timestamp(raw: &str) -> WrittenTimestamp<'_> {
     match raw.as_bytes().first() {
         Some(b'-' | b'0'..=b'9') => WrittenTimestamp::Number(raw),
         Some(b'[') => WrittenTimestamp::Parts(serde_json::from_str(raw).unwrap_or_default()),
