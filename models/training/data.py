@@ -9,6 +9,7 @@ import json
 import shlex
 import subprocess
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,11 @@ CATEGORY = "category"
 # Without this column the binary takes every merchant for the same one. In service, where they differ, the feature would
 # mean something that was never learnt. Other features are missing where their columns are, and so are not used.
 _NEEDS_COLUMN = {"user_first_time_at_merchant": "merchant"}
+
+
+# What a model can be made of besides the transaction itself. Merchants' histories and labels are only worth training on
+# where the service will have them: labels reach it by `POST /feedback`.
+GROUPS = ("user", "merchant", "labels")
 
 
 class DataError(ValueError):
@@ -71,12 +77,24 @@ def parquet_to_csv(parquet: Path, converted: Path) -> None:
     pyarrow.csv.write_csv(table, converted)
 
 
-def featurize(binary: Path, transactions: Path, folder: Path, zone: str) -> Features:
-    """Runs `fraud-detection featurize` and loads what it wrote."""
-    command = [binary, "featurize", transactions, "--output", folder, "--zone", zone]
+def group_of(feature: str) -> str:
+    """The group that a feature belongs to: one of `GROUPS`, or `transaction`."""
+    if "_frauds_" in feature or "_fraud_share_" in feature:
+        return "labels"
+    return next((group for group in GROUPS if feature.startswith(f"{group}_")), "transaction")
+
+
+def featurize(
+    binary: Path, transactions: Path, folder: Path, zone: str, groups: list[str], label_delay: timedelta
+) -> Features:
+    """Runs `fraud-detection featurize` and loads what it wrote of the transaction and of these groups."""
+    delay = f"{label_delay // timedelta(milliseconds=1)}ms"
+    command = [binary, "featurize", transactions, "--output", folder, "--zone", zone, "--label-delay", delay]
     subprocess.run([str(part) for part in command], check=True)
     schema = json.loads((folder / "schema.json").read_text())
-    names, values = schema["features"], np.load(folder / "features.npy")
+    wanted = [index for index, name in enumerate(schema["features"]) if group_of(name) in ("transaction", *groups)]
+    names = [schema["features"][index] for index in wanted]
+    values = np.load(folder / "features.npy")[:, wanted]
     columns = columns_of(transactions)
     meaningless = [name for name in names if name in _NEEDS_COLUMN and _NEEDS_COLUMN[name] not in columns]
     if meaningless:

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import learn
+import data
 import manifest
 import metrics
 import splits
@@ -260,6 +261,10 @@ def group(feature: str) -> str:
         return "amount"
     if feature in ("hour", "night", "day_of_week", "weekend"):
         return "hour and day"
+    if data.group_of(feature) == "labels":
+        return "labels"
+    if feature.startswith("merchant_"):
+        return "merchant"
     if feature.startswith("user_category_"):
         return "user in this category"
     if feature in ("user_distance_km", "user_speed_kmh"):

@@ -39,6 +39,13 @@ def arguments() -> argparse.Namespace:
     ]:
         parser.add_argument(name, type=splits.instant_ms, help=f"{what} (ISO 8601, UTC unless it says otherwise)")
     parser.add_argument("--label-delay", type=float, default=7.0, help="days until a label is known")
+    parser.add_argument(
+        "--groups",
+        nargs="*",
+        default=["user"],
+        choices=data.GROUPS,
+        help="what the model is made of besides the transaction; labels only if the service gets them by /feedback",
+    )
     parser.add_argument("--review-rate", type=float, default=0.01, help="false-positive rate at risk score 50")
     parser.add_argument("--decline-rate", type=float, default=0.001, help="false-positive rate at risk score 80")
     parser.add_argument("--trees", type=int, default=200)
@@ -61,14 +68,15 @@ def main() -> None:
 
 def make_version(args: argparse.Namespace, work: Path) -> None:
     transactions, source = data.prepare(args.binary, args.data, args.simulate, work)
-    features = data.featurize(args.binary, transactions, work / "features", args.zone)
+    label_delay = timedelta(days=args.label_delay)
+    features = data.featurize(args.binary, transactions, work / "features", args.zone, args.groups, label_delay)
     spans = splits.cut(
         features.timestamp_ms,
         args.train_from,
         args.validation_from,
         args.test_from,
         args.test_to,
-        timedelta(days=args.label_delay),
+        label_delay,
     )
     splits.check_labels(features.is_fraud, features.timestamp_ms, spans)
     train = spans.train(features.timestamp_ms)

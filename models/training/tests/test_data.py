@@ -56,3 +56,16 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path):
         data.prepare(tmp_path / "binary", tmp_path / "some.parquet", "", tmp_path)
     with pytest.raises(data.DataError, match="is no file"):
         data.prepare(tmp_path / "binary", tmp_path / "missing.csv", "", tmp_path)
+
+
+def test_each_feature_belongs_to_one_group():
+    groups = {
+        "amount": "transaction",
+        "category": "transaction",
+        "user_count_1h": "user",
+        "user_category_ratio_30d": "user",
+        "user_frauds_7d": "labels",
+        "merchant_mean_30d": "merchant",
+        "merchant_fraud_share_1d": "labels",
+    }
+    assert {feature: data.group_of(feature) for feature in groups} == groups
