@@ -36,9 +36,23 @@ runtime: ## fetch ONNX Runtime's library, pinned and hash-checked (done by the o
 	@library=$$(deploy/fetch-onnxruntime.sh) && ln -sfn "$${library#"$(CURDIR)/.runtime/"}" .runtime/libonnxruntime.so
 
 .PHONY: test
-test: runtime .venv/ready ## run every test
+test: runtime .venv/ready ## run every test; the Java client's where a JDK and Maven are (CI_JAVA=required: fail where not)
 	cargo test --workspace --locked
 	.venv/bin/python -m pytest -q -p no:cacheprovider models/training
+	@$(MAKE) --no-print-directory test-java
+
+# The Java client against the binary that cargo has just built. `java` on the PATH may be a runtime without a compiler.
+.PHONY: test-java
+test-java: runtime ## run the tests of clients/spring-boot against the real service (JDK 17 or later, Maven)
+	@if command -v javac >/dev/null && command -v mvn >/dev/null; then \
+	    cargo build --locked && \
+	    mvn --batch-mode --no-transfer-progress --file clients/spring-boot/pom.xml verify \
+	        -Dfraud-detection.binary=target/debug/fraud-detection; \
+	elif [ "$${CI_JAVA:-}" = required ]; then \
+	    echo "error: no JDK (javac) or no Maven (mvn) on the PATH, and CI_JAVA=required" >&2; exit 1; \
+	else \
+	    echo "WARNING: the Java client was NOT tested: no JDK (javac) or no Maven (mvn) on the PATH (CI_JAVA=required makes this an error)" >&2; \
+	fi
 
 # A version of the models folder, from scratch. DATA= names labelled transactions (CSV, NDJSON or Parquet); without it
 # they are simulated. TRAIN= passes further arguments on, such as `--test-from 2026-05-01`.
@@ -65,6 +79,12 @@ train: runtime .venv/ready ## train a model: from simulated transactions, or DAT
 demo: runtime ## serve the shipped model, replay labelled transactions, print latencies and the confusion table
 	cargo build --release --locked
 	@bash tests/demo.sh target/release/fraud-detection .data/demo
+
+.PHONY: demo-java
+demo-java: runtime ## serve, start the core-banking example beside it, and send it transactions (JDK 17 or later, Maven)
+	cargo build --release --locked
+	mvn --batch-mode --no-transfer-progress --quiet --file clients/spring-boot/pom.xml package -DskipTests
+	@bash clients/spring-boot/demo.sh target/release/fraud-detection .data/demo-java
 
 .PHONY: lint
 lint: format-check clippy doc deny machete ## formatting, clippy, documentation, licences and advisories, unused dependencies
@@ -124,4 +144,4 @@ docs/openapi.json: ## write the API's contract anew from the code
 
 .PHONY: clean
 clean: ## remove everything that was built, fetched or generated
-	rm -rf target .runtime .tools .venv .data
+	rm -rf target .runtime .tools .venv .data clients/spring-boot/*/target

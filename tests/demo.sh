@@ -8,7 +8,7 @@ set -euo pipefail
 
 binary=$1
 folder=$2
-cards=1000 days=60 measured_from=2025-02-15T00:00:00Z rate=2000
+cards=240 days=60 measured_from=2025-02-15T00:00:00Z rate=500
 
 mkdir -p "$folder"
 "$binary" simulate --seed 2026 --cards "$cards" --days "$days" --start 2025-01-01 --format ndjson \
