@@ -1,6 +1,7 @@
 package com.frauddetection.client;
 
 import com.fasterxml.jackson.annotation.JsonFormat;
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.time.Instant;
@@ -19,6 +20,7 @@ import java.util.Objects;
  * @param decision what had been decided; may be null
  * @param modelVersion by which model; may be null
  */
+@JsonIgnoreProperties(ignoreUnknown = true)
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Feedback(
         @JsonProperty("transaction_id") String transactionId,

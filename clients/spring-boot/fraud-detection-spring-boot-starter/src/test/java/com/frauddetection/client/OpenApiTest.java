@@ -60,6 +60,7 @@ class OpenApiTest {
     static Stream<Arguments> pairs() {
         return Stream.of(
                 Arguments.of(Transaction.class, List.of("Transaction"), Set.of(), Set.of()),
+                Arguments.of(Feedback.class, List.of("Feedback"), Set.of(), Set.of()),
                 // `fraud` repeats `is_fraud`, for beans; `fallback` is the client's own word, never the service's.
                 Arguments.of(
                         FraudAnalysis.class, List.of("PredictResponse", "BatchDecision"), Set.of("fraud"), Set.of("fallback")),
@@ -96,7 +97,7 @@ class OpenApiTest {
                     .isTrue();
             boolean demanded = component.getAccessor().getAnnotation(JsonProperty.class).required();
             // What is read must be demanded exactly where it is promised; what is sent is demanded in the constructor.
-            if (type != Transaction.class) {
+            if (type != Transaction.class && type != Feedback.class) {
                 assertThat(demanded).as(name).isEqualTo(required.contains(name));
             }
         });
@@ -140,6 +141,15 @@ class OpenApiTest {
         assertThat(texts(SCHEMAS.at("/BatchResponse/required"))).containsExactly("model_version", "results", "summary");
         assertThat(texts(SCHEMAS.at("/BatchFailure/required"))).containsExactly("error", "index", "transaction_id");
         assertThat(SCHEMAS.at("/Batch/properties/transactions/maxItems").asInt()).isEqualTo(MLServiceClient.MAX_BATCH);
+    }
+
+    @Test
+    void theResultOfAFeedbackIsAsTheDocumentHasIt() {
+        assertThat(texts(SCHEMAS.at("/Feedback/required"))).containsExactly("is_fraud", "transaction_id");
+        assertThat(texts(SCHEMAS.at("/FeedbackResponse/required"))).contains("transaction_id", "result");
+        assertThat(texts(SCHEMAS.at("/FeedbackResults/required"))).contains("results");
+        assertThat(SCHEMAS.at("/FeedbackResult/oneOf").findValuesAsText("$ref"))
+                .containsExactly("#/components/schemas/FeedbackResponse", "#/components/schemas/BatchFailure");
     }
 
     @ParameterizedTest
