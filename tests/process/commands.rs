@@ -93,6 +93,29 @@ fn replay_measures_a_running_service_and_scoring_offline_decides_the_same() {
 }
 
 #[test]
+fn replay_sends_labels_when_they_become_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = transactions(folder.path());
+    let service = Service::start(&[]);
+    let url = format!("http://{}", service.address);
+    for more in [vec!["--warm-up", "40"], vec!["--batch", "9", "--connections", "3"]] {
+        let replay = ["replay", &file, "--url", &url, "--label-delay", "1s"];
+        let replayed = command(&[&replay[..], &more].concat(), &[]);
+        assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+        let report = text(&replayed.stdout);
+        assert!(report.contains(" sent when they became known, all taken in"), "{report}");
+    }
+    let mut client = Client::new(service.address, PATIENCE);
+    for (id, is_fraud, result) in
+        [("tx-0", true, "unchanged"), ("tx-227", false, "unchanged"), ("tx-228", false, "recorded")]
+    {
+        let label = serde_json::json!({"transaction_id": id, "is_fraud": is_fraud});
+        let Exchange::Answered { status: 200, body } = client.post("/feedback", &label) else { panic!("{id}") };
+        assert_eq!(body["result"], result, "{id}: the labels of the last minute were never due");
+    }
+}
+
+#[test]
 fn replay_fails_when_a_decision_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let file = transactions(folder.path());

@@ -20,18 +20,28 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest pause before a further attempt, whatever the service asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What a request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// One or more transactions.
+    Transactions,
+    /// Labels.
+    Feedback,
+}
+
 /// Where requests go and how often each is tried.
 #[derive(Debug, Clone)]
 pub struct Target {
     address: String,
     host: HeaderValue,
     uri: Uri,
+    feedback: Uri,
     api_key: Option<HeaderValue>,
     retries: u32,
 }
 
 impl Target {
-    /// `url` is the service's own, with its base path if it has one; `route` is appended.
+    /// `url` is the service's own, with its base path if it has one; `route` is appended for transactions.
     ///
     /// # Errors
     /// A sentence that says what the URL or the key must be.
@@ -51,19 +61,24 @@ impl Target {
             key.set_sensitive(true);
             anyhow::Ok(key)
         });
+        let base = parsed.path().trim_end_matches('/');
         Ok(Self {
             host: HeaderValue::from_str(&address).with_context(|| format!("'{url}' names no valid host"))?,
-            uri: format!("{}{route}", parsed.path().trim_end_matches('/')).parse().context("the path is not valid")?,
+            uri: format!("{base}{route}").parse().context("the path is not valid")?,
+            feedback: format!("{base}/feedback").parse().context("the path is not valid")?,
             address,
             api_key: api_key.transpose()?,
             retries,
         })
     }
 
-    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
+    fn request(&self, route: Route, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = match route {
+            Route::Transactions => self.uri.clone(),
+            Route::Feedback => self.feedback.clone(),
+        };
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -124,11 +139,11 @@ impl Connection {
 
     /// Sends one request and waits for its answer, trying again after a 503 with `Retry-After` and after a connection
     /// that failed.
-    pub async fn post(&mut self, body: &Bytes) -> Reply {
+    pub async fn post(&mut self, route: Route, body: &Bytes) -> Reply {
         let (mut refused, mut broken) = (0, 0);
         for attempt in 0.. {
             let last = attempt == self.target.retries;
-            let attempted = tokio::time::timeout(ATTEMPT_TIMEOUT, self.attempt(body.clone())).await;
+            let attempted = tokio::time::timeout(ATTEMPT_TIMEOUT, self.attempt(route, body.clone())).await;
             let pause = match attempted.context("no answer in time").flatten() {
                 Ok(answer) => match answer.retry_after {
                     Some(pause) if !last => {
@@ -151,9 +166,9 @@ impl Connection {
         unreachable!("the last attempt returns")
     }
 
-    async fn attempt(&mut self, body: Bytes) -> anyhow::Result<Answer> {
+    async fn attempt(&mut self, route: Route, body: Bytes) -> anyhow::Result<Answer> {
         let mut sender = self.ready().await?;
-        let response = sender.send_request(self.target.request(body)).await.context("the request failed")?;
+        let response = sender.send_request(self.target.request(route, body)).await.context("the request failed")?;
         let retry_after = retry_after(&response);
         let replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
         let status = response.status();
@@ -204,6 +219,7 @@ mod tests {
         ] {
             let target = Target::new(url, "/predict", None, 0).unwrap();
             assert_eq!((&*target.address, target.uri.path()), (address, path), "{url}");
+            assert_eq!(target.feedback.path(), path.replace("/predict", "/feedback"));
         }
         for url in ["https://fraud.internal", "127.0.0.1:8000", "ftp://a", "http://", "nonsense at all"] {
             assert!(Target::new(url, "/predict", None, 0).is_err(), "{url}");
@@ -251,7 +267,7 @@ mod tests {
         ] {
             let what = format!("{scripts:?}");
             let mut connection = Connection::new(scripted(scripts).await);
-            let reply = connection.post(&Bytes::from_static(b"{}")).await;
+            let reply = connection.post(Route::Transactions, &Bytes::from_static(b"{}")).await;
             let got = reply.answer.as_ref().ok().map(|answer| answer.status.as_u16());
             assert_eq!((got, reply.refused, reply.broken), (status, refused, broken), "{what}");
         }
@@ -261,7 +277,7 @@ mod tests {
     async fn a_connection_is_kept_and_a_closed_one_opened_anew_without_a_failed_attempt() {
         let mut connection = Connection::new(scripted(vec![vec![OK, OK_AND_CLOSE], vec![OK]]).await);
         for replayed in [true, false, true] {
-            let reply = connection.post(&Bytes::from_static(b"{}")).await;
+            let reply = connection.post(Route::Transactions, &Bytes::from_static(b"{}")).await;
             assert_eq!((reply.answer.unwrap().replayed, reply.broken), (replayed, 0));
         }
     }

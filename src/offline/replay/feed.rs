@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 use hyper::body::Bytes;
 use tokio::sync::mpsc::Sender;
 
-use crate::domain::Transaction;
 use crate::offline::input::Row;
+use crate::offline::replay::labels::{Label, Step, lane_key};
 use crate::offline::replay::request;
+
+/// The most labels of one request.
+const MOST_LABELS: usize = 100;
 
 /// A transaction that was sent, and what is known to be true of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +26,13 @@ pub struct Sent {
     pub is_fraud: Option<bool>,
 }
 
-/// One request: a transaction, or a batch of them.
+/// One request: a transaction, a batch of them, or labels.
 #[derive(Debug)]
 pub struct Job {
-    /// What it carries, in order.
+    /// The transactions that it carries, in order; none in a request that carries labels.
     pub sent: Vec<Sent>,
+    /// How many labels it carries.
+    pub labels: usize,
     /// Its body.
     pub body: Bytes,
     /// When it should be on its way; `None`: as soon as its lane is free.
@@ -54,46 +59,85 @@ impl Pace {
 }
 
 /// Sends every transaction to its lane, in requests of `batch` (1: single predictions), when it is due. A batch is due
-/// with its last transaction; what is left at the end goes in smaller ones. Ends early when the lanes are gone.
+/// with its last transaction; what is left at the end goes in smaller ones. A fraud's label goes before the next
+/// transaction of its lane, in a request of its own; genuine ones, which change no history, go with it or when there
+/// are a hundred. Ends early when the lanes are gone.
 ///
 /// # Errors
 /// The first row that cannot be read.
 pub fn feed(
-    rows: impl Iterator<Item = anyhow::Result<Row>>,
+    steps: impl Iterator<Item = anyhow::Result<Step>>,
     pace: Pace,
     batch: Option<usize>,
     lanes: &[Sender<Job>],
 ) -> anyhow::Result<()> {
     let began = Instant::now();
-    let mut waiting: Vec<Vec<Row>> = lanes.iter().map(|_| Vec::new()).collect();
+    let mut waiting: Vec<Waiting> = lanes.iter().map(|_| Waiting::default()).collect();
     let mut due = None;
-    for (number, row) in (0..).zip(rows) {
-        let row = row?;
+    for (number, step) in (0..).zip(steps) {
+        let Step { labels, row } = step?;
         due = pace.due(began, number);
         if let Some(due) = due {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
-        let lane = lane_of(&row.transaction, lanes.len());
-        waiting[lane].push(row);
-        if waiting[lane].len() >= batch.unwrap_or(1) {
-            let job = job(&std::mem::take(&mut waiting[lane]), batch.is_some(), due);
+        let mut jobs = Vec::new();
+        for label in labels {
+            let lane = lane_of(&label.lane_key, lanes.len());
+            let known_at_once = label.is_fraud;
+            waiting[lane].labels.push(label);
+            if known_at_once || waiting[lane].labels.len() >= MOST_LABELS {
+                // What was read before the label became known is sent before it.
+                jobs.extend(waiting[lane].transactions(batch.is_some(), due).map(|job| (lane, job)));
+                jobs.extend(waiting[lane].labels().map(|job| (lane, job)));
+            }
+        }
+        let lane = lane_of(lane_key(&row.transaction), lanes.len());
+        waiting[lane].rows.push(row);
+        if waiting[lane].rows.len() >= batch.unwrap_or(1) {
+            jobs.extend(waiting[lane].transactions(batch.is_some(), due).map(|job| (lane, job)));
+        }
+        for (lane, job) in jobs {
             if lanes[lane].blocking_send(job).is_err() {
                 return Ok(());
             }
         }
     }
-    for (lane, rows) in lanes.iter().zip(waiting).filter(|(_, rows)| !rows.is_empty()) {
-        if lane.blocking_send(job(&rows, batch.is_some(), due)).is_err() {
-            return Ok(());
+    for (lane, mut waiting) in lanes.iter().zip(waiting) {
+        let jobs = [waiting.transactions(batch.is_some(), due), waiting.labels()];
+        for job in jobs.into_iter().flatten() {
+            if lane.blocking_send(job).is_err() {
+                return Ok(());
+            }
         }
     }
     Ok(())
 }
 
+/// What was read for one lane and is not yet sent.
+#[derive(Debug, Default)]
+struct Waiting {
+    rows: Vec<Row>,
+    labels: Vec<Label>,
+}
+
+impl Waiting {
+    fn transactions(&mut self, as_batch: bool, due: Option<Instant>) -> Option<Job> {
+        let rows = std::mem::take(&mut self.rows);
+        (!rows.is_empty()).then(|| job(&rows, as_batch, due))
+    }
+
+    fn labels(&mut self) -> Option<Job> {
+        let labels = std::mem::take(&mut self.labels);
+        let bodies: Vec<&[u8]> = labels.iter().map(|label| label.body.as_slice()).collect();
+        let body = [b"[".as_slice(), &bodies.join(b",".as_slice()), b"]"].concat();
+        (!labels.is_empty()).then(|| Job { sent: Vec::new(), labels: labels.len(), body: body.into(), due: None })
+    }
+}
+
 /// The lane of a user, or of a transaction that names none: the same in every run.
-fn lane_of(transaction: &Transaction, lanes: usize) -> usize {
+fn lane_of(key: &str, lanes: usize) -> usize {
     let mut hasher = DefaultHasher::new();
-    transaction.user_id.as_deref().unwrap_or(transaction.id.as_str()).hash(&mut hasher);
+    key.hash(&mut hasher);
     (hasher.finish() % lanes as u64) as usize
 }
 
@@ -113,7 +157,7 @@ fn job(rows: &[Row], as_batch: bool, due: Option<Instant>) -> Job {
     }
     let sent =
         rows.iter().map(|row| Sent { transaction_id: row.transaction.id.as_str().into(), is_fraud: row.is_fraud });
-    Job { sent: sent.collect(), body: body.into(), due }
+    Job { sent: sent.collect(), labels: 0, body: body.into(), due }
 }
 
 #[cfg(test)]
@@ -123,20 +167,27 @@ pub(super) mod tests {
 
     use super::*;
     use crate::domain::{Draft, WrittenTimestamp};
+    use crate::offline::replay::labels::Steps;
 
-    /// Transaction `number` of a user.
-    pub(in crate::offline::replay) fn row(number: usize, user: usize) -> anyhow::Result<Row> {
+    /// Transaction `number` of a user, without labels of others.
+    pub(in crate::offline::replay) fn row(number: usize, user: usize) -> anyhow::Result<Step> {
+        Ok(Step { labels: Vec::new(), row: row_at(number, user, 1_776_939_330_000) })
+    }
+
+    /// Transaction `number` of a user at an instant; the third is a fraud.
+    pub(in crate::offline::replay) fn row_at(number: usize, user: usize, at_ms: i64) -> Row {
+        let at = crate::domain::Timestamp::from_millis(at_ms).unwrap();
         let draft = Draft {
             transaction_id: Some(format!("tx-{number}").into()),
             amount: Some("1".into()),
             merchant: Some("m".into()),
             location: Some("l".into()),
-            timestamp: Some(WrittenTimestamp::Number("1776939330")),
+            timestamp: Some(WrittenTimestamp::Text(at.to_string().into())),
             user_id: Some(format!("u-{user}").into()),
             ..Draft::default()
         };
         let transaction = draft.check(&TimeZone::UTC, None).unwrap();
-        Ok(Row { line: number as u64, transaction, is_fraud: Some(number == 3) })
+        Row { line: number as u64, transaction, is_fraud: Some(number == 3) }
     }
 
     fn received(mut lane: Receiver<Job>) -> Vec<Job> {
@@ -194,6 +245,27 @@ pub(super) mod tests {
         assert_eq!(due[39].as_micros(), 19_500);
         assert!(took >= due[39], "the last is due after {:?} and was sent after {took:?}", due[39]);
         assert!(fed(Pace::Full, None).iter().flatten().all(|job| job.due.is_none()));
+    }
+
+    #[test]
+    fn a_frauds_label_overtakes_no_transaction_and_is_overtaken_by_none() {
+        // Five transactions of one user, ten milliseconds apart, the fourth a fraud that is known before the seventh.
+        let rows = (0..9).map(|number| Ok(row_at(number, 0, 10 * number as i64)));
+        let (lane, end) = channel(64);
+        feed(Steps::new(rows, Some(25)), Pace::Full, Some(4), &[lane]).unwrap();
+        let told: Vec<(Vec<String>, usize)> = received(end)
+            .iter()
+            .map(|job| (job.sent.iter().map(|sent| sent.transaction_id[3..].to_owned()).collect(), job.labels))
+            .collect();
+        let sent = |numbers: &[&str]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let expected = [
+            (sent(&["0", "1", "2", "3"]), 0),
+            (sent(&["4", "5"]), 0),
+            (vec![], 4),
+            (sent(&["6", "7", "8"]), 0),
+            (vec![], 2),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use anyhow::Context;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
-use crate::offline::input::Row;
-use crate::offline::replay::connection::{Connection, Reply, Target};
+use crate::offline::replay::connection::{Connection, Reply, Route, Target};
 use crate::offline::replay::feed::{Job, Pace, Sent, feed};
+use crate::offline::replay::labels::Step;
 
 /// Requests that wait on one lane at most; beyond, the feed waits too, and the latency counts it.
 const LANE_CAPACITY: usize = 1024;
@@ -27,15 +27,17 @@ pub struct Manner {
 /// A request that was sent and what came of it.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What it carried.
+    /// The transactions that it carried.
     pub sent: Vec<Sent>,
+    /// How many labels it carried.
+    pub labels: usize,
     /// The answer, or the lack of one.
     pub reply: Reply,
     /// From when it was due (or begun, where it was never due) to the last byte of its answer, retries included.
     pub latency: Duration,
 }
 
-/// Sends every row and gives each outcome to `count`. Ends when all are answered, and early when a row cannot be read,
+/// Sends every row with the labels before it and gives each outcome to `count`. Ends when all are answered, and early when a row cannot be read,
 /// `count` fails, or a request got no answer in any of its attempts. Gives back what is left of the rows.
 pub async fn drive<R>(
     mut rows: R,
@@ -44,7 +46,7 @@ pub async fn drive<R>(
     mut count: impl FnMut(&Outcome) -> anyhow::Result<()>,
 ) -> (R, anyhow::Result<()>)
 where
-    R: Iterator<Item = anyhow::Result<Row>> + Send + 'static,
+    R: Iterator<Item = anyhow::Result<Step>> + Send + 'static,
 {
     let (outcomes, mut arriving) = channel(LANE_CAPACITY);
     // Ends them all when it is dropped, whatever they wait for.
@@ -73,10 +75,11 @@ where
 
 /// Sends the jobs of one lane in their order, each after the answer to the one before.
 async fn work_off(mut jobs: Receiver<Job>, mut connection: Connection, outcomes: Sender<Outcome>) {
-    while let Some(Job { sent, body, due }) = jobs.recv().await {
+    while let Some(Job { sent, labels, body, due }) = jobs.recv().await {
         let due = due.unwrap_or_else(Instant::now);
-        let reply = connection.post(&body).await;
-        if outcomes.send(Outcome { sent, reply, latency: due.elapsed() }).await.is_err() {
+        let route = if labels > 0 { Route::Feedback } else { Route::Transactions };
+        let reply = connection.post(route, &body).await;
+        if outcomes.send(Outcome { sent, labels, reply, latency: due.elapsed() }).await.is_err() {
             return;
         }
     }

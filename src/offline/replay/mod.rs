@@ -2,11 +2,12 @@
 //!
 //! An open loop: the schedule does not wait for answers, and latency counts from when a request was due, so a service
 //! that stalls cannot hide it. One user's transactions go over one connection, in order, because history depends on
-//! the order.
+//! the order. Labels can be sent too, each when it becomes known in the time of the file.
 
 pub mod connection;
 pub mod feed;
 pub mod files;
+pub mod labels;
 pub mod lanes;
 pub mod report;
 pub mod request;
@@ -14,16 +15,17 @@ pub mod tally;
 
 use std::iter::Peekable;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
 use crate::domain::{Timestamp, TimestampForm};
-use crate::offline::input::{InputArgs, Row, Transactions, count_lines};
+use crate::offline::input::{InputArgs, Transactions, count_lines};
 use crate::offline::progress::{Progress, grouped};
 use connection::{Connection, Target};
 use feed::Pace;
 use files::{Labels, Output, read_labels};
+use labels::{Step, Steps};
 use lanes::{Manner, drive};
 use tally::Tally;
 
@@ -57,7 +59,13 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
 
-    /// An API key with the scope score.
+    /// Send the labels too, each to /feedback when it becomes known: so long after its transaction, as in 7d. With the
+    /// same delay and one connection the service sees what featurize shows the training; with more, another user's
+    /// transaction at the same merchant may overtake a label. Labels due after the last transaction are not sent.
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub label_delay: Option<Duration>,
+
+    /// An API key with the scope score, and feedback where labels are sent.
     #[arg(long, value_name = "KEY")]
     pub api_key: Option<String>,
 
@@ -95,14 +103,20 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     ensure!(possible, "--rate must be 0, or from 0.001 to 1000000 transactions a second");
     // One thread for the network is plenty beside a service, and leaves it the others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let lost = runtime.block_on(replay(args))?;
-    ensure!(lost == 0, "{} transactions got no decision", grouped(lost));
+    let Lost { transactions, labels } = runtime.block_on(replay(args))?;
+    ensure!(transactions == 0, "{} transactions got no decision", grouped(transactions));
+    ensure!(labels == 0, "{} labels were not taken in", grouped(labels));
     Ok(())
 }
 
-/// Sends the warm-up and then the measured part, prints the report, and returns how many transactions of both got no
-/// decision.
-async fn replay(args: &ReplayArgs) -> anyhow::Result<u64> {
+/// What the service did not take, in the warm-up and in the measured part.
+struct Lost {
+    transactions: u64,
+    labels: u64,
+}
+
+/// Sends the warm-up and then the measured part, prints the report, and returns what was lost of both.
+async fn replay(args: &ReplayArgs) -> anyhow::Result<Lost> {
     let route = if args.batch.is_some() { "/batch" } else { "/predict" };
     let target = Target::new(&args.url, route, args.api_key.as_deref(), args.retries)?;
     let labels = args.labels.as_deref().map(read_labels).transpose()?.unwrap_or_default();
@@ -142,7 +156,7 @@ async fn replay(args: &ReplayArgs) -> anyhow::Result<u64> {
     if let Some(output) = output {
         output.finish()?;
     }
-    let lost = warm_up.lost + tally.lost;
+    let lost = Lost { transactions: warm_up.lost + tally.lost, labels: warm_up.labels_lost + tally.labels_lost };
     print(&report::report(tally, elapsed));
     sent.map(|()| lost)
 }
@@ -154,9 +168,9 @@ fn measured(args: &ReplayArgs, warmed_up: u64) -> Option<u64> {
     all.map(|all| all.saturating_sub(warmed_up))
 }
 
-type Rows = Peekable<Box<dyn Iterator<Item = anyhow::Result<Row>> + Send>>;
+type Rows = Peekable<Box<dyn Iterator<Item = anyhow::Result<Step>> + Send>>;
 
-/// The rows of the file, labelled.
+/// The rows of the file, labelled, each with the labels to send before it.
 fn rows(args: &ReplayArgs, labels: Labels) -> anyhow::Result<Rows> {
     let limit = args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let rows = Transactions::open(&args.input)?.take(limit).map(move |row| {
@@ -166,8 +180,9 @@ fn rows(args: &ReplayArgs, labels: Labels) -> anyhow::Result<Rows> {
         }
         Ok(row)
     });
-    let rows: Box<dyn Iterator<Item = anyhow::Result<Row>> + Send> = Box::new(rows);
-    Ok(rows.peekable())
+    let delay_ms = args.label_delay.map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
+    let steps: Box<dyn Iterator<Item = anyhow::Result<Step>> + Send> = Box::new(Steps::new(rows, delay_ms));
+    Ok(steps.peekable())
 }
 
 /// The first rows, so many of them and all before an instant; the others stay behind.
@@ -178,14 +193,14 @@ struct WarmUp {
 }
 
 impl Iterator for WarmUp {
-    type Item = anyhow::Result<Row>;
+    type Item = anyhow::Result<Step>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (left, until) = (self.left, self.until);
-        let belongs = |row: &Row| left > 0 || until.is_some_and(|until| row.transaction.timestamp < until);
-        let row = self.rows.next_if(|row| row.as_ref().map_or(true, belongs))?;
+        let belongs = |step: &Step| left > 0 || until.is_some_and(|until| step.row.transaction.timestamp < until);
+        let step = self.rows.next_if(|step| step.as_ref().map_or(true, belongs))?;
         self.left = left.saturating_sub(1);
-        Some(row)
+        Some(step)
     }
 }
 

@@ -48,6 +48,14 @@ fn write(out: &mut String, tally: Tally, elapsed: Duration) -> fmt::Result {
     let tried_again =
         [("refused", tally.refused), ("broken", tally.broken)].into_iter().filter(|(_, count)| *count > 0);
     list(out, "tried again", tried_again.map(|(why, count)| (why.to_owned(), count)))?;
+    if tally.labels > 0 {
+        let lost = if tally.labels_lost == 0 {
+            "all taken in".to_owned()
+        } else {
+            format!("{} LOST", grouped(tally.labels_lost))
+        };
+        writeln!(out, "labels        {} sent when they became known, {lost}", grouped(tally.labels))?;
+    }
     if tally.replayed > 0 {
         writeln!(out, "replayed      {} answered from memory", grouped(tally.replayed))?;
     }
@@ -129,7 +137,7 @@ mod tests {
             let outcome = outcome(200, &decision(decided, probability), &[Some(is_fraud)]);
             (0..times).for_each(|_| tally.add(&outcome, |_, _, _| Ok::<_, ()>(())).unwrap());
         }
-        tally.refused = 4;
+        (tally.refused, tally.labels) = (4, 1_500);
         insta::assert_snapshot!(report(tally, Duration::from_secs(4)));
     }
 

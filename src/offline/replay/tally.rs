@@ -98,6 +98,10 @@ pub struct Tally {
     pub transactions: u64,
     /// Of these, those without a decision.
     pub lost: u64,
+    /// Labels sent.
+    pub labels: u64,
+    /// Of these, those that were not taken in.
+    pub labels_lost: u64,
     /// Attempts that were refused with the advice to come again.
     pub refused: u64,
     /// Attempts whose connection could not be made or broke.
@@ -127,6 +131,8 @@ impl Default for Tally {
         Self {
             transactions: 0,
             lost: 0,
+            labels: 0,
+            labels_lost: 0,
             refused: 0,
             broken: 0,
             replayed: 0,
@@ -155,6 +161,11 @@ impl Tally {
     ) -> Result<(), E> {
         self.refused += outcome.reply.refused;
         self.broken += outcome.reply.broken;
+        if outcome.labels > 0 {
+            self.labels += outcome.labels as u64;
+            self.labels_lost += labels_lost(outcome);
+            return Ok(());
+        }
         let status = outcome.reply.answer.as_ref().map_or(0, |answer| answer.status.as_u16());
         *self.statuses.entry(status).or_default() += 1;
         let Ok(answer) = &outcome.reply.answer else {
@@ -205,6 +216,21 @@ impl Tally {
     }
 }
 
+/// How many labels of a request were not taken in.
+fn labels_lost(outcome: &Outcome) -> u64 {
+    #[derive(Deserialize)]
+    struct Results {
+        summary: Summary,
+    }
+    #[derive(Deserialize)]
+    struct Summary {
+        errors: u64,
+    }
+    let taken_in = outcome.reply.answer.as_ref().ok().filter(|answer| answer.status == StatusCode::ACCEPTED);
+    let results = taken_in.and_then(|answer| serde_json::from_slice::<Results>(&answer.body).ok());
+    results.map_or(outcome.labels as u64, |results| results.summary.errors)
+}
+
 /// The decision in an answer, or the code of its error.
 fn read(status: StatusCode, own: Option<&RawValue>) -> Result<Decided, String> {
     let unreadable = || "unreadable_answer".to_owned();
@@ -239,7 +265,7 @@ pub(super) mod tests {
             retry_after: None,
         };
         let reply = Reply { answer: Ok(answer), refused: 0, broken: 0 };
-        Outcome { sent: sent.collect(), reply, latency: Duration::from_micros(1_500) }
+        Outcome { sent: sent.collect(), labels: 0, reply, latency: Duration::from_micros(1_500) }
     }
 
     pub(in crate::offline::replay) fn decision(decision: &str, probability: f64) -> String {
@@ -314,6 +340,21 @@ pub(super) mod tests {
             seen,
             [("tx-0".to_owned(), 200, false), ("tx-1".to_owned(), 200, true), ("tx-2".to_owned(), 200, false)]
         );
+    }
+
+    #[test]
+    fn labels_are_counted_apart() {
+        let mut tally = Tally::default();
+        for (status, body, lost) in [
+            (202, r#"{"results":[],"summary":{"count":3,"errors":1}}"#, 1),
+            (202, "<html>", 3),
+            (503, r#"{"code":"history_unavailable"}"#, 3),
+        ] {
+            let before = tally.labels_lost;
+            tally.add(&Outcome { labels: 3, ..outcome(status, body, &[]) }, ignore).unwrap();
+            assert_eq!(tally.labels_lost - before, lost, "{status} {body}");
+        }
+        assert_eq!((tally.labels, tally.transactions, tally.statuses.len()), (9, 0, 0));
     }
 
     #[test]
