@@ -21,10 +21,10 @@ import pyarrow.parquet
 CATEGORY = "category"
 
 
-# Without this column the binary takes every merchant for the same one. In service, where they differ, the feature would
-# mean something that was never learnt. Other features are missing where their columns are, and so are not used.
-_NEEDS_COLUMN = {"user_first_time_at_merchant": "merchant"}
-
+# Without the column `merchant` the binary takes every merchant for the same one. In service, where they differ, what is
+# made of it would mean something that was never learnt. Other features are missing where their columns are, and so are
+# not used.
+_NEED_MERCHANT = ("merchant_", "user_first_time_at_merchant")
 
 # What a model can be made of besides the transaction itself. Merchants' histories and labels are only worth training on
 # where the service will have them: labels reach it by `POST /feedback`.
@@ -96,7 +96,7 @@ def featurize(
     names = [schema["features"][index] for index in wanted]
     values = np.load(folder / "features.npy")[:, wanted]
     columns = columns_of(transactions)
-    meaningless = [name for name in names if name in _NEEDS_COLUMN and _NEEDS_COLUMN[name] not in columns]
+    meaningless = [name for name in names if name.startswith(_NEED_MERCHANT) and "merchant" not in columns]
     if meaningless:
         print(f"the file lacks what {', '.join(meaningless)} would be made of: trained without", flush=True)
         values = np.delete(values, [names.index(name) for name in meaningless], axis=1)

@@ -5,6 +5,8 @@
 //! window its own, a thirtieth of it long. A bucket counts in a window when its middle does, so a window's old end is
 //! off by at most a sixtieth of its length; its new end, for transactions that come in order, is exact.
 
+use std::ops::Range;
+
 use crate::domain::Turnover;
 use crate::history::Entry;
 use crate::history::windows::KEPT_MS;
@@ -67,28 +69,38 @@ impl Timeline {
             let oldest = self.recent.remove(0);
             self.fold(oldest, windows);
         }
-        self.folded.retain(|bucket| {
-            let (window, middle) = bucket.place(windows);
-            newest - middle < reach(window)
-        });
+        for (index, &window) in (0..).zip(windows) {
+            let stale = self.range(index, 0, first_number(newest, reach(window), width(window)));
+            self.folded.drain(stale);
+        }
         true
     }
 
-    /// For each of `windows`, the entries in `(at - window, at]` but the one of the transaction `id`.
+    /// For each of `windows`, shortest first, the entries in `(at - window, at]` but the one of the transaction `id`.
     #[must_use]
     pub fn sums<const N: usize>(&self, at: i64, id: u32, windows: &[i64; N]) -> [Turnover; N] {
         let mut sums = [Turnover::default(); N];
+        // Newest first, one sum grows; each window takes its value when the first entry too old for it comes by.
+        let (mut sum, mut open) = (Turnover::default(), 0..N);
         for entry in self.recent.iter().rev().filter(|entry| entry.id() != id) {
             let age = at - entry.millis();
-            for (sum, &window) in sums.iter_mut().zip(windows) {
-                if (0..window).contains(&age) {
-                    add(sum, 1, entry.value());
-                }
+            if age < 0 {
+                continue;
             }
+            while !open.is_empty() && age >= windows[open.start] {
+                sums[open.start] = sum;
+                open.start += 1;
+            }
+            if open.is_empty() {
+                break;
+            }
+            add(&mut sum, 1, entry.value());
         }
-        for bucket in &self.folded {
-            let (window, middle) = bucket.place(windows);
-            if let Some(sum) = sums.get_mut(bucket.window()).filter(|_| (0..window).contains(&(at - middle))) {
+        sums[open].fill(sum);
+        for ((index, &window), sum) in (0..).zip(windows).zip(&mut sums).filter(|_| !self.folded.is_empty()) {
+            let width = width(window);
+            let inside = self.range(index, first_number(at, window, width), first_number(at, 0, width));
+            for bucket in self.folded.get(inside).unwrap_or_default() {
                 add(sum, bucket.count, bucket.sum);
             }
         }
@@ -101,9 +113,15 @@ impl Timeline {
         [self.recent.capacity() * Entry::BYTES, self.folded.capacity() * size_of::<Bucket>()]
     }
 
+    /// Where the buckets `from..to` of a window are.
+    fn range(&self, window: u32, from: i64, to: i64) -> Range<usize> {
+        let start = self.folded.partition_point(|bucket| bucket.key < key(window, from));
+        start..self.folded.partition_point(|bucket| bucket.key < key(window, to)).max(start)
+    }
+
     fn fold(&mut self, entry: Entry, windows: &[i64]) {
         for (index, &window) in (0..).zip(windows) {
-            let key = (index << NUMBER_BITS) | (entry.millis() / width(window)) as u32;
+            let key = key(index, entry.millis() / width(window));
             let place = self.folded.partition_point(|bucket| bucket.key < key);
             match self.folded.get_mut(place).filter(|bucket| bucket.key == key) {
                 Some(bucket) => {
@@ -119,17 +137,14 @@ impl Timeline {
     }
 }
 
-impl Bucket {
-    fn window(self) -> usize {
-        (self.key >> NUMBER_BITS) as usize
-    }
+fn key(window: u32, number: i64) -> u32 {
+    // Numbers are below 2^26, and one past the last is asked for at most.
+    (window << NUMBER_BITS) | number.max(0) as u32
+}
 
-    /// The length of its window, and where its middle lies.
-    fn place(self, windows: &[i64]) -> (i64, i64) {
-        let window = windows.get(self.window()).copied().unwrap_or(0);
-        let number = i64::from(self.key & ((1 << NUMBER_BITS) - 1));
-        (window, number * width(window) + width(window) / 2)
-    }
+/// The first bucket whose middle lies after `at - back`.
+fn first_number(at: i64, back: i64, width: i64) -> i64 {
+    (at - back - width / 2).div_euclid(width) + 1
 }
 
 /// Grows a full list by a quarter: doubled, half of it would be unused.

@@ -11,6 +11,7 @@ def test_hidden_history_leaves_the_transaction_and_the_original_alone():
     features = np.ones((5, len(NAMES)), np.float32)
     hidden = learn.hide_history(features, NAMES)
     assert np.isnan(hidden[:, 2:]).all() and not np.isnan(hidden[:, :2]).any()
+    assert np.isnan(learn.hide_history(np.ones((1, 1), np.float32), ["merchant_frauds_7d"])).all()
     assert not np.isnan(features).any()
 
 
